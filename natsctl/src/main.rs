@@ -1,0 +1,3 @@
+//! The `natsctl` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Is the JSON contract: monitoring documents, requests, replies and error codes.

@@ -1,0 +1,1 @@
+//! Decides who a connection is and what it may do.

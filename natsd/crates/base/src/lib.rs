@@ -1,0 +1,1 @@
+//! Names the values that every layer passes around.

@@ -1,0 +1,1 @@
+//! Delivers a published message to every interested party of the right account.

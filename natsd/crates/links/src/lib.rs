@@ -1,0 +1,1 @@
+//! Speaks one protocol on one connection, for each kind of peer.

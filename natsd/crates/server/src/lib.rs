@@ -1,0 +1,1 @@
+//! Connects the cores to sockets, threads, timers, signals and files.

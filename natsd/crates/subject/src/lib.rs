@@ -1,0 +1,1 @@
+//! Decides which subjects match, and finds who is interested.

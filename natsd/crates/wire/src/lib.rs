@@ -1,0 +1,1 @@
+//! Turns bytes into operations and back, for every protocol we speak.

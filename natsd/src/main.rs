@@ -1,0 +1,3 @@
+//! The `natsd` binary: flags, configuration, wiring and signals. Composition root, no logic.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Runs table scripts from testdata files and rewrites them on request.

@@ -1,0 +1,1 @@
+//! Integration tests: the built server as a process, spoken to over sockets.

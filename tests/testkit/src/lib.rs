@@ -1,0 +1,1 @@
+//! Starts a server under test as a process and talks to it over raw sockets.

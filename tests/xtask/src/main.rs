@@ -1,0 +1,3 @@
+//! Repository chores: `tidy`, `parity`, `ci`.
+
+fn main() {}

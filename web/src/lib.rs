@@ -1,0 +1,1 @@
+//! Embeds the dashboard that the daemon serves.
