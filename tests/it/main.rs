@@ -1,1 +1,7 @@
 //! Integration tests: the built server as a process, spoken to over sockets.
+//!
+//! The same tests judge any server that `NATS_SERVER_BIN` names. A test that fails on the Go
+//! server is a wrong test. Nothing here sleeps: everything waits for a condition with a deadline.
+
+mod differential;
+mod support;

@@ -287,6 +287,15 @@ impl Server {
         self.child.as_ref().expect("server is running").id()
     }
 
+    /// Whether the process still runs.
+    ///
+    /// # Panics
+    /// When the operating system cannot say.
+    pub fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_some_and(|child| child.try_wait().expect("child can be waited for").is_none())
+    }
+
     /// The server's folder: configuration, ports file, output, and whatever a test puts there.
     pub fn folder(&self) -> &Path {
         self.launch.folder.path()

@@ -11,9 +11,6 @@ use serde_json::Value;
 
 use crate::wait::DEADLINE;
 
-/// Waiting time that counts as silence: long on a busy machine, short enough for many tests.
-const QUIET: Duration = Duration::from_millis(60);
-
 /// A connection to a server.
 #[derive(Debug)]
 pub struct RawClient {
@@ -235,15 +232,28 @@ impl RawClient {
         self.closed
     }
 
-    /// Everything received until nothing new came for a short while or the server closed.
-    pub fn read_quiet(&mut self) -> Vec<u8> {
-        while self.fill(QUIET) {}
+    /// Everything received until `silence` passes with nothing new or the server closed.
+    pub fn read_quiet(&mut self, silence: Duration) -> Vec<u8> {
+        while self.fill(silence) {}
         std::mem::take(&mut self.pending)
     }
 
-    /// Puts bytes back in front of what is read next.
-    pub fn unread(&mut self, bytes: &[u8]) {
-        self.pending.splice(..0, bytes.iter().copied());
+    /// Receives until `done` says so of everything unread, the server closes, or `deadline`
+    /// passes. Consumes nothing. Returns what `done` said last.
+    pub fn wait_for(&mut self, deadline: Duration, mut done: impl FnMut(&[u8]) -> bool) -> bool {
+        let start = Instant::now();
+        while !done(&self.pending) {
+            if self.closed || start.elapsed() > deadline {
+                return false;
+            }
+            self.fill(Duration::from_millis(100));
+        }
+        true
+    }
+
+    /// Whether the server was seen to close.
+    pub fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Reads one MSG or HMSG.
