@@ -102,19 +102,31 @@ fn compare(transcript: &Transcript, go: &Path, silence: Duration) -> Option<Stri
     })
 }
 
-/// Lines of both answers, equal ones once, different ones marked.
+/// The lines that differ, without what is equal before and after them.
 fn side_by_side(go: &str, ours: &str) -> String {
-    let (go, ours): (Vec<&str>, Vec<&str>) = (go.lines().collect(), ours.lines().collect());
+    let (mut go, mut ours): (Vec<&str>, Vec<&str>) = (go.lines().collect(), ours.lines().collect());
     let equal = go.iter().zip(&ours).take_while(|(a, b)| a == b).count();
-    let mut text = String::new();
-    if equal > 0 {
-        text.push_str(&format!("    ({equal} equal lines)\n"));
+    go.drain(..equal);
+    ours.drain(..equal);
+    while !go.is_empty() && go.last() == ours.last() {
+        go.pop();
+        ours.pop();
     }
-    for line in go.iter().skip(equal).take(8) {
-        text.push_str(&format!("  go {line}\n"));
-    }
-    for line in ours.iter().skip(equal).take(8) {
-        text.push_str(&format!("  is {line}\n"));
+    let mut text = format!("     after {equal} equal lines\n");
+    let same_start =
+        |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    let skip = match (go.first(), ours.first()) {
+        (Some(a), Some(b)) => same_start(a, b).saturating_sub(30),
+        _ => 0,
+    };
+    for (mark, lines) in [("go", go), ("is", ours)] {
+        for (index, line) in lines.iter().take(8).enumerate() {
+            // Escaped text is ASCII, so any byte is a boundary.
+            let from = if index == 0 { skip.min(line.len()) } else { 0 };
+            let shown: String = line[from..].chars().take(200).collect();
+            let dots = if from > 0 { "…" } else { "" };
+            text.push_str(&format!("  {mark} {dots}{shown}\n"));
+        }
     }
     text
 }

@@ -4,4 +4,5 @@
 //! server is a wrong test. Nothing here sleeps: everything waits for a condition with a deadline.
 
 mod differential;
+mod protocol;
 mod support;

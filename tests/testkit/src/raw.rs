@@ -243,10 +243,11 @@ impl RawClient {
     pub fn wait_for(&mut self, deadline: Duration, mut done: impl FnMut(&[u8]) -> bool) -> bool {
         let start = Instant::now();
         while !done(&self.pending) {
-            if self.closed || start.elapsed() > deadline {
+            let left = deadline.saturating_sub(start.elapsed());
+            if self.closed || left.is_zero() {
                 return false;
             }
-            self.fill(Duration::from_millis(100));
+            self.fill(left.min(Duration::from_millis(100)));
         }
         true
     }
