@@ -613,7 +613,6 @@ fn malformed_operations_close_the_connection() {
         "Ix",
         "INx",
         "INFx",
-        "INFO\r\n",
         "Mx",
         "MSx",
         "MSGx",
@@ -639,6 +638,7 @@ fn malformed_operations_close_the_connection() {
         "SUB foo bar baz 22\r\n",
         "UNSUB \r\n",
         "UNSUB          \t       \r\n",
+        "INFO\r\n",
         "INFO  \r\n",
     ];
     for operations in silent {
