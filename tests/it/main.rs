@@ -4,6 +4,8 @@
 //! server is a wrong test. Nothing here sleeps: everything waits for a condition with a deadline.
 
 mod authentication;
+mod connz;
 mod differential;
+mod monitor;
 mod protocol;
 mod support;
