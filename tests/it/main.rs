@@ -6,6 +6,9 @@
 mod authentication;
 mod connz;
 mod differential;
+mod lame_duck;
 mod monitor;
+mod process;
 mod protocol;
+mod proxy_protocol;
 mod support;

@@ -55,6 +55,7 @@ pub struct Launch {
     folder: TempDir,
     config: Option<String>,
     listen: bool,
+    bare: bool,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -71,6 +72,7 @@ impl Launch {
             folder,
             config: Some(String::new()),
             listen: true,
+            bare: false,
             arguments: Vec::new(),
             environment: Vec::new(),
         }
@@ -97,6 +99,13 @@ impl Launch {
     #[must_use]
     pub fn no_listen(mut self) -> Self {
         self.listen = false;
+        self
+    }
+
+    /// Writes the configuration file with nothing but the text given; ports file comes by flag.
+    #[must_use]
+    pub fn no_config_prefix(mut self) -> Self {
+        self.bare = true;
         self
     }
 
@@ -188,7 +197,10 @@ impl Launch {
         let folder = self.folder.path();
         let config_path = folder.join("server.conf");
         let mut command = Command::new(&self.binary);
-        if let Some(config) = &self.config {
+        if let Some(config) = self.config.as_ref().filter(|_| self.bare) {
+            std::fs::write(&config_path, config)?;
+            command.arg("-c").arg(&config_path).arg("--ports_file_dir").arg(folder);
+        } else if let Some(config) = &self.config {
             let mut text = String::new();
             if self.listen {
                 text.push_str("listen: \"127.0.0.1:-1\"\n");
