@@ -336,12 +336,15 @@ fn queue_subscribe_permissions() {
     }
 }
 
+/// What is denied, what is subscribed (queue last), what is published, which sids hear it.
+type Denial =
+    (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
 /// Go: TestClientSubscribeDenyWildcardOverlapBlocksDelivery server/client_test.go:1059
 /// Go: TestClientQueueScopedSubscribeDenyBlocksOnlyMatchingQueue server/client_test.go:1117
 #[test]
 fn denied_subjects_are_not_delivered_to_wider_subscriptions() {
-    // Denied, what is subscribed (queue last), what is published, which sids hear it.
-    let cases: [(&str, &[&str], &[&str], &[&str]); 6] = [
+    let cases: [Denial; 6] = [
         ("*.secret", &["foo.* workers"], &["foo.secret", "foo.public"], &["foo.public 1"]),
         ("foo.*.bar", &["foo.baz.* workers"], &["foo.baz.bar", "foo.baz.qux"], &["foo.baz.qux 1"]),
         ("*.*.bar", &["foo.*.* workers"], &["foo.baz.bar", "foo.baz.qux"], &["foo.baz.qux 1"]),

@@ -343,7 +343,7 @@ fn signals_that_cannot_be_sent_are_refused() {
 fn the_program_works_under_the_name_nats_server() {
     let prepared = launch();
     let link = prepared.folder().join("nats-server");
-    std::os::unix::fs::symlink(&binary(), &link).expect("link");
+    std::os::unix::fs::symlink(binary(), &link).expect("link");
     let finished = run(&link, &["--version"]);
     assert!(finished.stdout.starts_with("nats-server: v2.15."), "{}", finished.stdout);
     let server = natsd_testkit::Launch::new(&link).start();

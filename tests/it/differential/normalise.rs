@@ -48,8 +48,7 @@ fn mask(json: &str) -> Option<String> {
     let start = json.find('{')?;
     let mut text = json[..=start].to_owned();
     let mut rest = &json[start + 1..];
-    loop {
-        let Some(key_start) = rest.find('"') else { break };
+    while let Some(key_start) = rest.find('"') {
         let key_end = key_start + 1 + rest[key_start + 1..].find('"')?;
         let colon = key_end + rest[key_end..].find(':')?;
         let value_end = colon + 1 + value_length(&rest[colon + 1..]);

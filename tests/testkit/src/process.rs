@@ -332,6 +332,14 @@ impl Server {
         found.unwrap_or_else(|| panic!("no line with {text:?} in the log:\n{}", self.log()))
     }
 
+    /// Waits until a file in the server's folder contains `text`.
+    #[track_caller]
+    pub fn wait_file(&self, name: &str, text: &str) {
+        let path = self.folder().join(name);
+        let found = wait_for(DEADLINE, || read(&path).contains(text).then_some(()));
+        assert!(found.is_some(), "no {text:?} in {name}:\n{}", read(&path));
+    }
+
     /// The ports file as the server wrote it.
     pub fn ports(&self) -> &Value {
         &self.ports
