@@ -9,6 +9,7 @@ mod differential;
 mod lame_duck;
 mod logging;
 mod monitor;
+mod monitoring;
 mod process;
 mod protocol;
 mod proxy_protocol;
