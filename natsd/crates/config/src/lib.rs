@@ -7,11 +7,18 @@
 //! (`validateOptions`), `main.go` (the flags).
 #![warn(missing_docs)]
 
+mod error;
+pub mod language;
 pub mod options;
 mod position;
 mod quote;
+mod source;
+#[cfg(test)]
+mod testing;
 mod url;
 
+pub use error::{ConfigError, ConfigErrors};
 pub use options::Options;
 pub use position::Position;
+pub use source::{DirectoryState, NoSource, RealSource, Source};
 pub use url::{Url, UrlError, UserInfo};
