@@ -6,10 +6,12 @@
 mod id;
 pub mod limits;
 mod prng;
+mod quote;
 mod sync;
 mod time;
 
 pub use id::{ConnectionId, Nuid};
 pub use prng::Prng;
+pub use quote::quote;
 pub use sync::{LeveledGuard, LeveledMutex};
 pub use time::{Timestamp, format_duration, format_go_duration};

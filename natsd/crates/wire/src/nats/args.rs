@@ -32,8 +32,7 @@ pub(super) fn split<const N: usize>(
     let mut args: [&[u8]; N] = [&[]; N];
     let mut count = 0;
     let mut rest = line;
-    loop {
-        let Some(start) = rest.iter().position(|byte| !separates(*byte)) else { break };
+    while let Some(start) = rest.iter().position(|byte| !separates(*byte)) {
         let Some((_, from)) = rest.split_at_checked(start) else { break };
         let end = from.iter().position(|byte| separates(*byte)).unwrap_or(from.len());
         let (arg, tail) = from.split_at(end);

@@ -65,6 +65,9 @@ pub struct Info {
     /// Whether that is the system account.
     #[serde(skip_serializing_if = "is_false")]
     pub acc_is_sys: bool,
+    /// Level of the JetStream API.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub api_lvl: u64,
     /// Public curve key of the server.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub xkey: String,
