@@ -1,1 +1,24 @@
-//! Turns configuration text into valid options, and two option sets into a reload plan.
+//! Turns configuration text into valid options.
+//!
+//! Pure: files and environment variables are read through the functions that the caller passes,
+//! no certificate is loaded, no clock is read. Text from outside never panics.
+//!
+//! Source: Go `conf/` (the language), `server/opts.go` (the keys), `server/server.go`
+//! (`validateOptions`), `main.go` (the flags).
+#![warn(missing_docs)]
+
+mod error;
+pub mod language;
+pub mod options;
+mod position;
+mod quote;
+mod source;
+#[cfg(test)]
+mod testing;
+mod url;
+
+pub use error::{ConfigError, ConfigErrors};
+pub use options::Options;
+pub use position::Position;
+pub use source::{DirectoryState, NoSource, RealSource, Source};
+pub use url::{Url, UrlError, UserInfo};
