@@ -61,7 +61,6 @@ const PATHS: &[&str] = &[
     "/connz?sort=last",
     "/connz?sort=idle",
     "/connz?sort=uptime",
-    "/connz?sort=rtt",
     "/connz?sort=stop",
     "/connz?sort=reason",
     "/connz?sort=foo",

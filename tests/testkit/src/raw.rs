@@ -11,16 +11,34 @@ use serde_json::Value;
 
 use crate::wait::DEADLINE;
 
+/// Bytes in both directions: a socket, or a layer over one.
+pub trait Duplex: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Duplex for T {}
+
 /// A connection to a server.
-#[derive(Debug)]
 pub struct RawClient {
-    stream: TcpStream,
+    /// The socket itself, for its addresses and time limits.
+    socket: TcpStream,
+    /// What bytes go through: the socket, or TLS over it.
+    stream: Box<dyn Duplex>,
     /// Bytes received and not yet consumed.
     pending: Vec<u8>,
     /// The server has closed its side.
     closed: bool,
     /// The INFO that opened the connection.
     pub info: Value,
+}
+
+impl std::fmt::Debug for RawClient {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RawClient")
+            .field("socket", &self.socket)
+            .field("pending", &escape(&self.pending))
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One delivered message.
@@ -59,7 +77,38 @@ impl RawClient {
         let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(DEADLINE))?;
-        Ok(Self { stream, pending: Vec::new(), closed: false, info: Value::Null })
+        let socket = stream.try_clone()?;
+        let stream = Box::new(stream);
+        Ok(Self { socket, stream, pending: Vec::new(), closed: false, info: Value::Null })
+    }
+
+    /// Puts a layer such as TLS between the protocol and the socket, in the middle of a
+    /// connection. What was read before stays read.
+    ///
+    /// # Errors
+    /// As `wrap` reports them, and when bytes for the old layer are still unread.
+    pub fn upgrade(
+        mut self,
+        wrap: impl FnOnce(TcpStream) -> std::io::Result<Box<dyn Duplex>>,
+    ) -> std::io::Result<Self> {
+        if !self.pending.is_empty() {
+            let text = format!("unread before the upgrade: {}", escape(&self.pending));
+            return Err(std::io::Error::other(text));
+        }
+        self.socket.set_read_timeout(Some(DEADLINE))?;
+        self.stream = wrap(self.socket.try_clone()?)?;
+        Ok(self)
+    }
+
+    /// Completes a quiet CONNECT on an open connection, as [`RawClient::connect`] does.
+    #[track_caller]
+    pub fn log_in(&mut self, connect: &str) {
+        self.send(format!("CONNECT {connect}\r\nPING\r\n"));
+        let mut line = self.line();
+        while line == "+OK" {
+            line = self.line();
+        }
+        assert_eq!(line, "PONG", "answer to CONNECT {connect}");
     }
 
     /// Connects and reads the INFO line.
@@ -75,12 +124,7 @@ impl RawClient {
     #[track_caller]
     pub fn connect(address: SocketAddr, connect: &str) -> Self {
         let mut client = Self::open(address);
-        client.send(format!("CONNECT {connect}\r\nPING\r\n"));
-        let mut line = client.line();
-        while line == "+OK" {
-            line = client.line();
-        }
-        assert_eq!(line, "PONG", "answer to CONNECT {connect}");
+        client.log_in(connect);
         client
     }
 
@@ -98,7 +142,7 @@ impl RawClient {
     /// # Panics
     /// When the socket has none any more.
     pub fn local_address(&self) -> SocketAddr {
-        self.stream.local_addr().expect("socket has an address")
+        self.socket.local_addr().expect("socket has an address")
     }
 
     /// Sends bytes.
@@ -117,13 +161,14 @@ impl RawClient {
     /// # Errors
     /// As the socket reports them.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
-        self.stream.write_all(bytes.as_ref())
+        self.stream.write_all(bytes.as_ref())?;
+        self.stream.flush()
     }
 
     /// Closes our side for writing; what the server still sends can be read.
     pub fn shut_write(&self) {
         // Fails only when the peer is gone, which the next read reports.
-        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+        let _ = self.socket.shutdown(std::net::Shutdown::Write);
     }
 
     /// Reads one line and returns it without its CRLF.
@@ -302,7 +347,7 @@ impl RawClient {
             return false;
         }
         let mut buffer = [0; 65536];
-        self.stream.set_read_timeout(Some(patience)).expect("timeout is not zero");
+        self.socket.set_read_timeout(Some(patience)).expect("timeout is not zero");
         match self.stream.read(&mut buffer) {
             Ok(0) => self.closed = true,
             Ok(count) => {
