@@ -53,7 +53,6 @@ const PATHS: &[&str] = &[
     "/connz?cid=100000",
     "/connz?mqtt_client=x",
     "/connz?sort=start",
-    "/connz?sort=pending",
     "/connz?sort=msgs_to",
     "/connz?sort=msgs_from",
     "/connz?sort=bytes_to",
