@@ -286,6 +286,16 @@ impl<T: Subscriber> Sublist<T> {
             && self.trie.visit_matching(subject, |_| ControlFlow::Break(())).is_break()
     }
 
+    /// Whether some filter stands for a subject whose first tokens are those of `prefix`.
+    pub fn has_interest_below(&self, prefix: &[u8]) -> bool {
+        self.trie.has_interest_below(prefix)
+    }
+
+    /// The filter, when all subscriptions have the same one.
+    pub fn only_filter(&self) -> Option<&[u8]> {
+        self.trie.only_filter()
+    }
+
     /// How many plain subscriptions and queue members want a message of `subject`.
     ///
     /// Differs from Go: all are counted. Go counts the first filter it finds unless the result

@@ -9,9 +9,7 @@
 //!
 //! Source: behaviour of Go `server/sublist.go` and `server/gsl/gsl.go`; the structure is our own.
 
-mod arena;
 mod children;
-mod label;
 mod walk;
 
 use std::hash::BuildHasher;
@@ -19,10 +17,10 @@ use std::hash::BuildHasher;
 use foldhash::fast::{FixedState, RandomState};
 use smallvec::SmallVec;
 
-pub(crate) use arena::{Arena, NONE};
 use children::{Children, Edge};
-pub(crate) use label::Label;
 
+use crate::arena::{Arena, NONE};
+use crate::label::Label;
 use crate::subject::{ANY_TAIL, ANY_TOKEN, SEPARATOR, split_first_token};
 
 const ROOT: u32 = 0;
@@ -33,7 +31,6 @@ pub(crate) trait Payload: Default {
     fn is_empty(&self) -> bool;
 }
 
-#[derive(Default)]
 struct Node<P> {
     label: Label,
     /// Children whose label begins with a literal token.
@@ -248,7 +245,8 @@ impl<P: Payload> Trie<P> {
         self.unlink(parent, index, NONE);
         self.nodes.take(index);
         if self.nodes.live_count() == 1 {
-            self.nodes.clear();
+            // Only the root is left: give the memory back.
+            self.nodes.take(ROOT);
             self.nodes.add(Node::new(Label::default()));
         } else if parent != ROOT && self.nodes.get(parent).payload.is_empty() {
             self.merge_with_only_child(parent, grandparent);

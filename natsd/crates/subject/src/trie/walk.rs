@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use smallvec::SmallVec;
 
-use super::{NONE, Node, Payload, ROOT, Trie};
+use super::{Node, Payload, ROOT, Trie};
+use crate::arena::NONE;
 use crate::subject::{ANY_TAIL, ANY_TOKEN, SEPARATOR, split_first_token};
 
 type Stack<'a> = SmallVec<[(u32, &'a [u8]); 16]>;
