@@ -407,8 +407,8 @@ impl<T: Subscriber> Sublist<T> {
         self.trie.depth()
     }
 
-    /// Bytes held by the table's own structure, without the handles of nodes with more than one
-    /// subscription. Walks everything.
+    /// Bytes held by the table, without the cache and what handles hold on the heap. Walks
+    /// everything.
     pub fn allocated_size(&self) -> usize {
         self.trie.allocated_size()
     }

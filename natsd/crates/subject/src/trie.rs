@@ -29,6 +29,9 @@ const ROOT: u32 = 0;
 pub(crate) trait Payload: Default {
     /// An empty payload is not kept.
     fn is_empty(&self) -> bool;
+
+    /// Bytes that the payload holds on the heap.
+    fn heap_size(&self) -> usize;
 }
 
 struct Node<P> {
@@ -86,7 +89,6 @@ impl<P: Payload> Trie<P> {
 
     #[inline]
     fn hash(&self, token: &[u8]) -> u32 {
-        // The high half: foldhash's low bits are as good, but these are used nowhere else.
         u32::try_from(self.hasher.hash_one(token) >> 32).expect("a shifted u64 fits into u32")
     }
 
@@ -269,13 +271,13 @@ impl<P: Payload> Trie<P> {
         self.nodes.get_mut(child).label = Label::new(&label);
     }
 
-    /// Bytes held by the trie, without what payloads hold on the heap.
+    /// Bytes held by the trie and its payloads. Walks everything.
     pub(crate) fn allocated_size(&self) -> usize {
         let mut size = self.nodes.allocated_size();
         let mut stack = vec![ROOT];
         while let Some(index) = stack.pop() {
             let node = self.nodes.get(index);
-            size += node.label.heap_size() + node.literals.heap_size();
+            size += node.label.heap_size() + node.literals.heap_size() + node.payload.heap_size();
             stack.extend(node.children());
         }
         size

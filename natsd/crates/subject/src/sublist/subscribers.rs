@@ -26,6 +26,18 @@ impl<T> Payload for Subscribers<T> {
     fn is_empty(&self) -> bool {
         matches!(self, Self::None)
     }
+
+    fn heap_size(&self) -> usize {
+        let Self::Many(groups) = self else { return 0 };
+        let queues = groups.queues.iter().map(|(name, set)| {
+            // An `Arc` keeps two counters before its bytes.
+            name.len() + 2 * size_of::<usize>() + set.heap_size()
+        });
+        size_of::<Groups<T>>()
+            + groups.plain.heap_size()
+            + groups.queues.capacity() * size_of::<(Arc<[u8]>, ValueSet<T>)>()
+            + queues.sum::<usize>()
+    }
 }
 
 impl<T: Subscriber> Subscribers<T> {
@@ -141,6 +153,9 @@ impl<T: Subscriber> Groups<T> {
     fn set_mut(&mut self, queue: Option<&[u8]>) -> &mut ValueSet<T> {
         let Some(queue) = queue else { return &mut self.plain };
         let index = self.position(queue).unwrap_or_else(|| {
+            if self.queues.is_empty() {
+                self.queues.reserve_exact(1); // Most often the only group.
+            }
             self.queues.push((queue.into(), ValueSet::default()));
             self.queues.len() - 1
         });

@@ -7,6 +7,10 @@ impl Payload for Number {
     fn is_empty(&self) -> bool {
         self.0 == 0
     }
+
+    fn heap_size(&self) -> usize {
+        0
+    }
 }
 
 fn trie(filters: &[&str]) -> Trie<Number> {
