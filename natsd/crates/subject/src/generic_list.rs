@@ -194,6 +194,11 @@ impl<T: Clone + Eq + Hash> GenericSubjectList<T> {
         self.trie.only_filter()
     }
 
+    /// All filters, when there are at most `limit`.
+    pub fn few_filters(&self, limit: usize) -> Option<Vec<Box<[u8]>>> {
+        self.trie.few_filters(limit)
+    }
+
     /// Whether some filter stands for a subject whose first tokens are those of `prefix`.
     ///
     /// Source: Go `server/gsl/gsl.go` `HasInterestStartingIn`.

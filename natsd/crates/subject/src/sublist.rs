@@ -296,6 +296,11 @@ impl<T: Subscriber> Sublist<T> {
         self.trie.only_filter()
     }
 
+    /// All filters, when there are at most `limit`.
+    pub fn few_filters(&self, limit: usize) -> Option<Vec<Box<[u8]>>> {
+        self.trie.few_filters(limit)
+    }
+
     /// How many plain subscriptions and queue members want a message of `subject`.
     ///
     /// Differs from Go: all are counted. Go counts the first filter it finds unless the result

@@ -21,6 +21,7 @@ use walk::Walk;
 use crate::arena::Arena;
 use crate::generic_list::GenericSubjectList;
 use crate::label::Label;
+use crate::subject::subjects_collide;
 use crate::sublist::{Sublist, Subscriber};
 
 /// Names a node. The top bit tells leaves from inner nodes.
@@ -352,8 +353,8 @@ impl<V> SubjectTree<V> {
         }
     }
 
-    /// Visits the subjects that some filter of `interest` stands for, each once, in byte order,
-    /// until `visit` breaks.
+    /// Visits the subjects that some filter of `interest` stands for, each once, in no particular
+    /// order, until `visit` breaks.
     ///
     /// Source: Go `server/stree/stree.go` `IntersectGSL`.
     pub fn visit_interesting<B>(
@@ -361,8 +362,12 @@ impl<V> SubjectTree<V> {
         interest: &impl Interest,
         mut visit: impl FnMut(&[u8], &V) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        if let Some(filter) = interest.only_filter() {
-            return self.visit_matching(filter, visit);
+        // Filters without a common subject are searched one by one, which reads only what matches.
+        if let Some(filters) = interest.few_filters(FEW_FILTERS).filter(|all| are_disjoint(all)) {
+            for filter in filters {
+                self.visit_matching(&filter, &mut visit)?;
+            }
+            return ControlFlow::Continue(());
         }
         let mut walk = Walk::all(self.root);
         while let Some(leaf) = walk.next_below(self, |prefix| interest.has_interest_below(prefix)) {
@@ -408,14 +413,27 @@ impl<V> SubjectTree<V> {
     }
 }
 
+/// Up to this many filters are compared with each other before a search.
+const FEW_FILTERS: usize = 16;
+
+fn are_disjoint(filters: &[Box<[u8]>]) -> bool {
+    let mut rest = filters.iter();
+    while let Some(filter) = rest.next() {
+        if rest.as_slice().iter().any(|other| subjects_collide(filter, other)) {
+            return false;
+        }
+    }
+    true
+}
+
 /// A set of filters that a tree can be searched for.
 pub trait Interest {
     /// Whether some filter stands for the literal `subject`.
     fn has_interest(&self, subject: &[u8]) -> bool;
     /// Whether some filter stands for a subject whose first tokens are those of `prefix`.
     fn has_interest_below(&self, prefix: &[u8]) -> bool;
-    /// The filter, when there is exactly one.
-    fn only_filter(&self) -> Option<&[u8]>;
+    /// All filters, when there are at most `limit`.
+    fn few_filters(&self, limit: usize) -> Option<Vec<Box<[u8]>>>;
 }
 
 impl<T: Clone + Eq + std::hash::Hash> Interest for GenericSubjectList<T> {
@@ -427,8 +445,8 @@ impl<T: Clone + Eq + std::hash::Hash> Interest for GenericSubjectList<T> {
         Self::has_interest_below(self, prefix)
     }
 
-    fn only_filter(&self) -> Option<&[u8]> {
-        Self::only_filter(self)
+    fn few_filters(&self, limit: usize) -> Option<Vec<Box<[u8]>>> {
+        Self::few_filters(self, limit)
     }
 }
 
@@ -441,8 +459,8 @@ impl<T: Subscriber> Interest for Sublist<T> {
         Self::has_interest_below(self, prefix)
     }
 
-    fn only_filter(&self) -> Option<&[u8]> {
-        Self::only_filter(self)
+    fn few_filters(&self, limit: usize) -> Option<Vec<Box<[u8]>>> {
+        Self::few_filters(self, limit)
     }
 }
 

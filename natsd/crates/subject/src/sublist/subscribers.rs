@@ -1,4 +1,6 @@
 //! The subscribers of one filter, from a single one without overhead to many thousands.
+//!
+//! Source: Go `server/sublist.go` `node`, `addNodeToResults`, `removeFromNode`.
 
 use std::sync::Arc;
 

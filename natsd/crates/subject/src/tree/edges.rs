@@ -1,4 +1,6 @@
 //! The children of an inner node by byte: a sorted vector, or a table when there are many.
+//!
+//! Source: the role of Go `server/stree/node4.go` to `node256.go`; the structure is our own.
 
 use super::NodeRef;
 

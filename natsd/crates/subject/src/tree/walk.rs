@@ -2,6 +2,8 @@
 //!
 //! A walk borrows the tree only while it steps, so that values can be changed in between. The
 //! tree's structure must not change during a walk.
+//!
+//! Source: behaviour of Go `server/stree/stree.go` `match`, `iter`.
 
 use super::filter::{CompiledFilter, Next, Progress};
 use super::{Kind, NodeRef, SubjectTree};
