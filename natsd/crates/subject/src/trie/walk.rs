@@ -1,10 +1,13 @@
 //! The ways to visit a [`Trie`]: what matches a subject, what overlaps a filter, everything.
+//!
+//! Source: behaviour of Go `matchLevel`, `reverseMatchLevel`, `hasInterestStartingIn`.
 
 use std::ops::ControlFlow;
 
 use smallvec::SmallVec;
 
-use super::{NONE, Node, Payload, ROOT, Trie};
+use super::{Node, Payload, ROOT, Trie};
+use crate::arena::NONE;
 use crate::subject::{ANY_TAIL, ANY_TOKEN, SEPARATOR, split_first_token};
 
 type Stack<'a> = SmallVec<[(u32, &'a [u8]); 16]>;
@@ -205,6 +208,17 @@ impl<P: Payload> Trie<P> {
         }
         let child = self.nodes.get(ROOT).children().next()?;
         Some(self.nodes.get(child).label.as_bytes())
+    }
+
+    /// All filters, when there are at most `limit`.
+    pub(crate) fn few_filters(&self, limit: usize) -> Option<Vec<Box<[u8]>>> {
+        // A filter needs at most two nodes, beside the root.
+        if self.nodes.live_count() > 2 * limit + 1 {
+            return None;
+        }
+        let mut filters = Vec::new();
+        self.visit_all(|filter, _| filters.push(filter.into()));
+        (filters.len() <= limit).then_some(filters)
     }
 
     /// The number of tokens of the longest filter.
