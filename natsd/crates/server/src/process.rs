@@ -2,7 +2,8 @@
 //!
 //! Source: Go `server/server.go` (`logPid`, `logPorts`), `server/signal.go` (`ProcessSignal`).
 
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};

@@ -1069,7 +1069,8 @@ proptest! {
 
 #[test]
 fn wildcards_come_before_the_token_but_behind_the_last_one() {
-    let filters = ["a.b.c", "a.b.*", "a.*.c", "*.b.c", "a.b.>", "a.>", ">", "*.*.*", "a.*.>", "*.>"];
+    let filters =
+        ["a.b.c", "a.b.*", "a.*.c", "*.b.c", "a.b.>", "a.>", ">", "*.*.*", "a.*.>", "*.>"];
     let mut list = Sublist::new();
     for filter in filters {
         list.insert(filter.as_bytes(), None, sub(filter)).unwrap();
