@@ -340,7 +340,9 @@ fn a_plain_client_on_a_tls_port_is_closed() {
     let server = Secured::new("timeout: 1.5", "").launch.start();
     let mut waiting = server.open();
     // Someone in the middle of a handshake blocks nobody who looks.
-    server.wait_monitor("/connz", "the client", |connz| (connz["num_connections"] == 1).then_some(()));
+    server.wait_monitor("/connz", "the client", |connz| {
+        (connz["num_connections"] == 1).then_some(())
+    });
     waiting.send("CONNECT {}\r\n");
     assert!(waiting.wait_closed());
     let connz = server.wait_monitor("/connz?state=closed", "the closed client", |connz| {

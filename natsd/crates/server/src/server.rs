@@ -134,6 +134,19 @@ impl Server {
         self.options.server_name.as_deref().unwrap_or(&self.id)
     }
 
+    /// URLs of the client listener. Where it listens on every address, one that works here.
+    #[must_use]
+    pub fn client_urls(&self) -> Vec<String> {
+        let scheme = if self.tls.is_some() { "tls" } else { "nats" };
+        let port = self.client_address.port();
+        let urls = |host: String| format!("{scheme}://{host}:{port}");
+        match self.options.host.as_str() {
+            "" | "0.0.0.0" | "::" => vec![urls("127.0.0.1".to_owned())],
+            host if host.contains(':') => vec![urls(format!("[{host}]"))],
+            host => vec![urls(host.to_owned())],
+        }
+    }
+
     /// What links need of the configuration, as it is now. Not to be held across an await.
     pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()

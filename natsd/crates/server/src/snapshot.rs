@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Version of the Go server whose behaviour this server has. Clients decide by it what they may use.
-pub(crate) const VERSION: &str = "2.15.1";
+pub const VERSION: &str = "2.15.1";
 /// Level of the JetStream API of that version.
 pub(crate) const API_LEVEL: u64 = 5;
 
