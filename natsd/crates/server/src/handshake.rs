@@ -177,8 +177,7 @@ fn open(
         id,
         &address.to_string(),
         Box::new(Writer(socket.clone())),
-        snapshot.pending_max,
-        snapshot.drop_when_crowded,
+        &snapshot,
         now,
     ));
     describe(&sink);
