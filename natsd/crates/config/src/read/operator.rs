@@ -203,7 +203,7 @@ pub(crate) fn apply_operator(options: &mut Options) {
         && !operator.account_server_url.is_empty()
         && let Ok(url) = Url::parse(&operator.account_server_url)
     {
-        options.account_resolver = Some(AccountResolver::Url(format!("{url}/accounts")));
+        options.account_resolver = Some(AccountResolver::Url(format!("{url}/accounts/")));
     }
     if options.system_account.is_none() && !operator.system_account.is_empty() {
         options.system_account = Some(operator.system_account.clone());
@@ -224,10 +224,9 @@ fn resolver_by_name(field: &Field<'_>, text: &str) -> Outcome<Option<AccountReso
         .and_then(|rest| rest.split_once(')'))
         .map_or("", |(inner, _)| inner.trim().trim_matches('"'));
     match Url::parse(inner) {
-        Ok(url) if url.scheme == "http" || url.scheme == "https" || url.scheme.is_empty() => {
-            Ok(Some(AccountResolver::Url(inner.to_string())))
+        Ok(_) => {
+            Ok(Some(AccountResolver::Url(format!("{}/", inner.strip_suffix('/').unwrap_or(inner)))))
         }
-        Ok(_) => field.fail(format!("URL account resolver {} is not an http URL", quote(inner))),
         Err(_) => field.fail(format!("error parsing account resolver url [{}]", quote(inner))),
     }
 }

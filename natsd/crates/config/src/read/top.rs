@@ -267,6 +267,7 @@ impl Reader<'_> {
                 }
             }
             "proxies" => options.proxies = Some(self.proxies(token)?),
+            _ if options.allow_unknown_keys => {}
             _ => return field.unknown(),
         }
         Ok(())
