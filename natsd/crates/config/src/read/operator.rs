@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Field, Outcome, Reader};
 use crate::duration;
-use crate::error::describe;
+use crate::error::describe_read;
 use crate::jwt;
 use crate::language::{Map, Token, Value};
 use crate::nkey::{KeyKind, is_public_key};
@@ -52,7 +52,7 @@ impl Reader<'_> {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             // It may be the JWT itself.
             Err(_) if name.starts_with(jwt::PREFIX) => name.to_string(),
-            Err(error) => return Err(format!("open {name}: {}", describe(&error))),
+            Err(error) => return Err(describe_read(name, &error)),
         };
         jwt::operator(jwt::undecorate(&text)).ok_or_else(|| "not a valid operator JWT".to_string())
     }

@@ -475,3 +475,22 @@ nats.conf:15:3: Cluster authorization does not allow multiple users
 "
     );
 }
+
+#[test]
+fn the_admin_block_is_ours_and_stays_out_of_the_way() {
+    let admin = options("admin { listen: \"127.0.0.1:9000\", token: t }").admin;
+    assert_eq!((admin.host.as_str(), admin.port), ("127.0.0.1", Port::Fixed(9000)));
+    assert_eq!((admin.token.as_deref(), admin.disabled), (Some("t"), false));
+    assert!(options("admin { host: h, port: 1, disabled: true }").admin.disabled);
+    assert!(options("admin { enabled: false }").admin.disabled);
+    check_error("admin { foo: 1 }", "nats.conf:1:8: unknown field \"foo\"");
+    check_error("admin: 5", "Expected admin to be a map, got int64");
+    // Names that Go's examples use for variables.
+    for name in ["ADMIN", "admin"] {
+        let text = format!(
+            "{name} = {{ publish = \">\" }}\nauthorization {{ users [{{user: a, permissions: ${name}}}] }}"
+        );
+        assert_eq!(options(&text).users.len(), 1);
+    }
+    check_error("ADMIN { port: 1 }", "unknown field \"ADMIN\"");
+}
