@@ -1,6 +1,7 @@
 //! Texts that are right and texts that are wrong.
 
 mod basics;
+mod hostile;
 mod peers;
 mod rows;
 mod users;
