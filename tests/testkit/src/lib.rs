@@ -17,7 +17,7 @@ mod wait;
 pub use certificates::{Authority, CertificateFiles, Names};
 pub use http::{Response, get, request};
 pub use oracle::oracle;
-pub use process::{Finished, Launch, Server, run, server_binary, testing_go};
+pub use process::{Finished, Launch, Server, run, server_binary, target_dir, testing_go};
 pub use raw::{Duplex, RawClient, RawMessage, escape};
 pub use wait::{DEADLINE, pause, wait_until};
 

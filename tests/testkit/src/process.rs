@@ -41,7 +41,7 @@ pub fn testing_go(binary: &Path) -> bool {
 }
 
 /// Cargo's target directory, found from the running test binary.
-pub(crate) fn target_dir() -> PathBuf {
+pub fn target_dir() -> PathBuf {
     let from_executable = std::env::current_exe().ok().and_then(|path| {
         path.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).map(Path::to_owned)
     });
