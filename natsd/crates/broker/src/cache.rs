@@ -16,26 +16,22 @@ struct Slot {
     hash: u64,
     generation: u64,
     account: u64,
-    known: Option<(Box<[u8]>, Arc<MatchResult<SubscriptionRef>>)>,
+    known: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    subject: Box<[u8]>,
+    result: Arc<MatchResult<SubscriptionRef>>,
 }
 
 /// A direct-mapped cache of match results.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct MatchCache {
     slots: Box<[Slot]>,
     hasher: foldhash::fast::RandomState,
     /// The last result that is not worth remembering.
     scratch: MatchResult<SubscriptionRef>,
-}
-
-impl Default for MatchCache {
-    fn default() -> MatchCache {
-        MatchCache {
-            slots: Box::default(),
-            hasher: foldhash::fast::RandomState::default(),
-            scratch: MatchResult::default(),
-        }
-    }
 }
 
 impl MatchCache {
@@ -52,18 +48,18 @@ impl MatchCache {
         let seen =
             slot.hash == hash && slot.generation == generation && slot.account == account.id();
         // In two steps, because a reference returned from the first `if` would be held in the rest.
-        let hit = seen && slot.known.as_ref().is_some_and(|(known, _)| known.as_ref() == subject);
+        let hit = seen && slot.known.as_ref().is_some_and(|known| *known.subject == *subject);
         if !hit {
             if seen && slot.known.is_none() {
                 let result = account.match_subject(subject);
-                slot.known = Some((subject.into(), result));
+                slot.known = Some(Known { subject: subject.into(), result });
             } else {
                 *slot = Slot { hash, generation, account: account.id(), known: None };
                 account.match_into(subject, &mut self.scratch);
                 return &self.scratch;
             }
         }
-        slot.known.as_ref().map_or(&self.scratch, |(_, result)| result)
+        slot.known.as_ref().map_or(&self.scratch, |known| &known.result)
     }
 
     /// Lets go of the subscriptions of the last uncached result.

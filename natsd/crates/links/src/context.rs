@@ -9,14 +9,14 @@ use natsd_wire::nats::Info;
 use std::sync::Arc;
 
 /// What the configuration says about clients. Fixed between two reloads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     /// What INFO says to every client; the link adds what is its own.
     pub info: Info,
     /// All accounts.
     pub accounts: Arc<Accounts>,
     /// All users.
-    pub auth: AuthSnapshot,
+    pub auth: Arc<AuthSnapshot>,
     /// Bytes of a control line.
     pub control_line_max: usize,
     /// Bytes of a message; `None` is unlimited.

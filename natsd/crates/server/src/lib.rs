@@ -1,1 +1,21 @@
 //! Connects the cores to sockets, threads, timers, signals and files.
+//!
+//! The only crate below the binaries that knows tokio. It holds no protocol and no policy: links and
+//! broker decide, this crate waits, reads the clock and moves bytes.
+#![warn(missing_docs)]
+
+mod accept;
+mod clock;
+mod driver;
+mod handshake;
+mod registry;
+mod server;
+mod snapshot;
+mod socket;
+mod tls;
+mod worker;
+
+pub use clock::Clock;
+pub use registry::{ClosedClient, ClosedSubscription, Registry};
+pub use server::{Server, StartError};
+pub use tls::TlsError;

@@ -9,6 +9,7 @@
 mod generic_list;
 pub mod subject;
 mod sublist;
+pub mod transform;
 mod trie;
 mod value_set;
 
@@ -17,3 +18,4 @@ pub use sublist::{
     InterestCount, InterestEvent, MatchResult, QueueGroup, Sublist, SublistError, SublistStats,
     Subscriber, WatcherId,
 };
+pub use transform::{SubjectTransform, TransformError, TransformMode};

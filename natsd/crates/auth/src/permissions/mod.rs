@@ -8,7 +8,8 @@ mod replies;
 pub use replies::ReplyPermits;
 
 use natsd_config::options;
-use natsd_subject::{Sublist, has_wildcard, is_subset_match, is_valid_subject, subjects_collide};
+use natsd_subject::Sublist;
+use natsd_subject::subject::{has_wildcard, is_subset_match, is_valid_subject, subjects_collide};
 
 /// Subject filters, each with an optional queue filter.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl Filters {
         let result = self.list.match_subject(subject);
         let by_queue = queue.filter(|_| !result.queues.is_empty()).map(|queue| {
             result.queues.iter().any(|group| {
-                let filter = &group.name[..];
+                let filter = &*group.queue;
                 queue == filter || (has_wildcard(filter) && is_subset_match(queue, filter))
             })
         });

@@ -42,11 +42,18 @@ impl ReplyPermits {
         {
             let rule = self.rule;
             self.permits.retain(|_, permit| {
-                !(rule.max_msgs > 0 && permit.used >= rule.max_msgs) && !expired(rule, permit, now)
+                let used_up = rule.max_msgs > 0 && permit.used >= rule.max_msgs;
+                !used_up && !expired(rule, permit, now)
             });
             self.added_since_prune = 0;
             self.pruned = now;
         }
+    }
+
+    /// Leaves that are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.permits.len()
     }
 
     /// Uses the leave for `subject` once. False when there is none (any more).

@@ -10,7 +10,7 @@ use crate::{CloseReason, Control, LinkCx, ServerStats, Snapshot};
 use ::core::sync::atomic::Ordering;
 use natsd_auth::{Identity, Permissions};
 use natsd_base::Timestamp;
-use natsd_broker::{Account, Deliver};
+use natsd_broker::{Account, Deliver, SubscriptionRef};
 use natsd_config::options::ConnectionType;
 use natsd_wire::nats::{Connect, Op, ParseError, Parsed, Parser, ParserLimits};
 use std::sync::Arc;
@@ -368,8 +368,8 @@ impl ClientLink {
         Ok(())
     }
 
-    /// Removes the connection from its account.
-    pub fn handle_close(&mut self, reason: CloseReason) {
+    /// Removes the connection from its account. Returns the subscriptions that it had.
+    pub fn handle_close(&mut self, reason: CloseReason) -> Vec<SubscriptionRef> {
         debug!("{} - Client connection closed: {reason}", self.label);
         if matches!(
             reason,
@@ -378,17 +378,19 @@ impl ClientLink {
             self.stats.slow_consumers.fetch_add(1, Ordering::Relaxed);
             self.account.count_slow_consumer();
         }
-        self.drop_subscriptions();
         if ::core::mem::take(&mut self.registered) {
             self.account.disconnect();
         }
+        self.drop_subscriptions()
     }
 
-    pub(super) fn drop_subscriptions(&self) {
-        for subscription in self.sink.with_subscriptions(|table| table.take_all()) {
+    pub(super) fn drop_subscriptions(&self) -> Vec<SubscriptionRef> {
+        let subscriptions = self.sink.with_subscriptions(|table| table.take_all());
+        for subscription in &subscriptions {
             subscription.close();
-            self.account.unsubscribe(&subscription);
+            self.account.unsubscribe(subscription);
         }
+        subscriptions
     }
 
     pub(super) fn send(&self, bytes: &[u8], shown: &str) {

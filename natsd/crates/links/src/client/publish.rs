@@ -6,7 +6,7 @@ use super::link::ClientLink;
 use crate::LinkCx;
 use natsd_base::quote;
 use natsd_broker::{Msg, Origin};
-use natsd_subject::is_valid_literal_subject;
+use natsd_subject::subject::is_valid_literal_subject;
 use natsd_wire::nats::Publish;
 use tracing::error;
 

@@ -36,6 +36,7 @@ impl HasOutbound for Output {
 #[derive(Debug)]
 pub struct ClientSink {
     id: ConnectionId,
+    address: Box<str>,
     label: Box<str>,
     started: Timestamp,
     writer: Box<dyn SocketWriter>,
@@ -74,6 +75,7 @@ impl ClientSink {
         status.touch(now);
         ClientSink {
             id,
+            address: address.into(),
             label: format!("{address} - cid:{id}").into(),
             started: now,
             writer,
@@ -87,6 +89,12 @@ impl ClientSink {
     #[must_use]
     pub fn id(&self) -> ConnectionId {
         self.id
+    }
+
+    /// Address of the client.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// What starts a log line about this connection: `127.0.0.1:5000 - cid:7`.
@@ -127,6 +135,12 @@ impl ClientSink {
         self.output.lock().outbound.pending()
     }
 
+    /// Writes on, for the driver, when the socket takes output again.
+    pub fn resume(&self, now: Timestamp) {
+        self.output.lock().outbound.unblock();
+        self.flush(now);
+    }
+
     /// Takes all output, and how much of it is written already, for a driver that writes it by
     /// itself. It must give it back by [`ClientSink::finish_output`].
     #[must_use]
@@ -136,7 +150,7 @@ impl ClientSink {
 
     /// Ends what [`ClientSink::take_output`] began: `written` bytes of `buffer` are written.
     pub fn finish_output(&self, buffer: Vec<u8>, written: usize) {
-        self.output.lock().outbound.finish_taken(buffer, written);
+        self.output.lock().outbound.finish(buffer, written);
     }
 
     /// Messages and bytes sent to the client.

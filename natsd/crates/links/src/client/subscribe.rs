@@ -6,7 +6,7 @@ use super::link::ClientLink;
 use crate::LinkCx;
 use natsd_base::quote;
 use natsd_broker::{Subscription, SubscriptionRef};
-use natsd_subject::token_count;
+use natsd_subject::subject::token_count;
 use tracing::error;
 
 /// The queue group of the server's own services. Go: `sysGroup`.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tracing::trace;
 
 /// Target of the events, so that protocol traces can be switched apart from the rest.
-pub const TARGET: &str = "natsd::protocol";
+pub(super) const TARGET: &str = "natsd::protocol";
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)

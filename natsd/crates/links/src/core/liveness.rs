@@ -63,10 +63,6 @@ impl Liveness {
         self.last_input = now;
     }
 
-    pub(crate) fn last_input(&self) -> Timestamp {
-        self.last_input
-    }
-
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.round_trip
     }

@@ -149,6 +149,11 @@ impl Outbound {
         waits
     }
 
+    /// The socket may take output again.
+    pub(crate) fn unblock(&mut self) {
+        self.blocked_since = None;
+    }
+
     /// Takes all output for a driver that writes it by itself. `None` when there is none, or it is
     /// being written.
     pub(crate) fn take(&mut self) -> Option<(Vec<u8>, usize)> {
@@ -164,7 +169,7 @@ impl Outbound {
 
     /// Ends what [`Outbound::take`] began, or one round of a flush: of `buffer`, the first `start`
     /// bytes are written.
-    fn finish(&mut self, buffer: Vec<u8>, start: usize) {
+    pub(crate) fn finish(&mut self, buffer: Vec<u8>, start: usize) {
         self.flushing = false;
         self.in_flight = 0;
         if start >= buffer.len() {
@@ -182,11 +187,6 @@ impl Outbound {
         if self.pending() <= self.limits.soft / 2 && !self.waiters.is_empty() {
             self.wake_waiters();
         }
-    }
-
-    /// As `finish`, for a driver that wrote everything, or failed.
-    pub(crate) fn finish_taken(&mut self, buffer: Vec<u8>, start: usize) {
-        self.finish(buffer, start);
     }
 }
 
@@ -209,7 +209,7 @@ pub(crate) fn flush<T: HasOutbound>(
         out.promised = false;
         return out.is_crowded();
     }
-    while let Some((buffer, start)) = out_take(&mut state) {
+    while let Some((buffer, start)) = state.outbound().take() {
         drop(state);
         let mut written = start;
         let result = loop {
@@ -237,8 +237,4 @@ pub(crate) fn flush<T: HasOutbound>(
         }
     }
     state.outbound().is_crowded()
-}
-
-fn out_take<T: HasOutbound>(state: &mut T) -> Option<(Vec<u8>, usize)> {
-    state.outbound().take()
 }
