@@ -21,6 +21,13 @@ pub fn quote(text: impl AsRef<[u8]>) -> String {
     quoted
 }
 
+/// Whether Go prints `character` as it is: letters, marks, numbers, punctuation and symbols.
+fn is_printable(character: char) -> bool {
+    // The standard library has the table, but escapes a mark at the start of a text too.
+    let behind_a_letter = ['x', character].iter().collect::<String>();
+    behind_a_letter.escape_debug().nth(1) == Some(character)
+}
+
 fn push_escaped(quoted: &mut String, character: char) {
     let escape = match character {
         '"' => "\\\"",
@@ -33,7 +40,7 @@ fn push_escaped(quoted: &mut String, character: char) {
         '\t' => "\\t",
         '\u{b}' => "\\v",
         ' ' => " ",
-        _ if !character.is_control() && !character.is_whitespace() => {
+        _ if is_printable(character) => {
             quoted.push(character);
             return;
         }
@@ -58,6 +65,7 @@ mod tests {
     fn text_is_quoted_as_go_does() {
         assert_eq!(quote("foo.\"bar\"\\"), r#""foo.\"bar\"\\""#);
         assert_eq!(quote(b"a\xffb\r\n\t\x01"), r#""a\xffb\r\n\t\x01""#);
+        assert_eq!(quote("\u{200b}\u{ad}e\u{301}"), "\"\\u200b\\u00ade\u{301}\"");
         assert_eq!(quote("ü\u{a0}\u{7f}"), "\"ü\\u00a0\\x7f\"");
     }
 }

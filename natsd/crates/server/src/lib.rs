@@ -8,6 +8,8 @@ mod accept;
 mod clock;
 mod driver;
 mod handshake;
+mod log;
+pub mod process;
 mod registry;
 mod server;
 mod snapshot;
@@ -16,6 +18,7 @@ mod tls;
 mod worker;
 
 pub use clock::Clock;
+pub use log::{Log, LogError};
 pub use registry::{ClosedClient, ClosedSubscription, Registry};
 pub use server::{Server, StartError};
 pub use tls::TlsError;

@@ -36,6 +36,13 @@ impl<T> Payload for Values<T> {
     fn is_empty(&self) -> bool {
         matches!(self, Self::None)
     }
+
+    fn heap_size(&self) -> usize {
+        match self {
+            Self::None | Self::One(_) => 0,
+            Self::Many(set) => size_of::<ValueSet<T>>() + set.heap_size(),
+        }
+    }
 }
 
 impl<T: Clone + Eq + Hash> Values<T> {
@@ -187,6 +194,11 @@ impl<T: Clone + Eq + Hash> GenericSubjectList<T> {
         self.trie.only_filter()
     }
 
+    /// All filters, when there are at most `limit`.
+    pub fn few_filters(&self, limit: usize) -> Option<Vec<Box<[u8]>>> {
+        self.trie.few_filters(limit)
+    }
+
     /// Whether some filter stands for a subject whose first tokens are those of `prefix`.
     ///
     /// Source: Go `server/gsl/gsl.go` `HasInterestStartingIn`.
@@ -204,6 +216,11 @@ impl<T: Clone + Eq + Hash> GenericSubjectList<T> {
     /// How many values there are.
     pub fn count(&self) -> u32 {
         self.count
+    }
+
+    /// Bytes held by the list, without what values hold on the heap. Walks everything.
+    pub fn allocated_size(&self) -> usize {
+        self.trie.allocated_size()
     }
 
     /// The number of tokens of the longest filter.

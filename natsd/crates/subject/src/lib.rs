@@ -6,10 +6,13 @@
 //! Source: Go `server/sublist.go`, `server/gsl`, `server/stree`, `server/subject_transform.go`.
 #![warn(missing_docs)]
 
+mod arena;
 mod generic_list;
+mod label;
 pub mod subject;
 mod sublist;
 pub mod transform;
+mod tree;
 mod trie;
 mod value_set;
 
@@ -19,3 +22,4 @@ pub use sublist::{
     Subscriber, WatcherId,
 };
 pub use transform::{SubjectTransform, TransformError, TransformMode};
+pub use tree::{Interest, SubjectTree, intersect};

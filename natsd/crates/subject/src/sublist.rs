@@ -286,6 +286,21 @@ impl<T: Subscriber> Sublist<T> {
             && self.trie.visit_matching(subject, |_| ControlFlow::Break(())).is_break()
     }
 
+    /// Whether some filter stands for a subject whose first tokens are those of `prefix`.
+    pub fn has_interest_below(&self, prefix: &[u8]) -> bool {
+        self.trie.has_interest_below(prefix)
+    }
+
+    /// The filter, when all subscriptions have the same one.
+    pub fn only_filter(&self) -> Option<&[u8]> {
+        self.trie.only_filter()
+    }
+
+    /// All filters, when there are at most `limit`.
+    pub fn few_filters(&self, limit: usize) -> Option<Vec<Box<[u8]>>> {
+        self.trie.few_filters(limit)
+    }
+
     /// How many plain subscriptions and queue members want a message of `subject`.
     ///
     /// Differs from Go: all are counted. Go counts the first filter it finds unless the result
@@ -397,8 +412,8 @@ impl<T: Subscriber> Sublist<T> {
         self.trie.depth()
     }
 
-    /// Bytes held by the table's own structure, without the handles of nodes with more than one
-    /// subscription. Walks everything.
+    /// Bytes held by the table, without the cache and what handles hold on the heap. Walks
+    /// everything.
     pub fn allocated_size(&self) -> usize {
         self.trie.allocated_size()
     }

@@ -262,7 +262,7 @@ pub fn untokenize(destination: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
 /// Whether `destination` may be the destination of a mapping from `source`. The empty destination
 /// may.
 ///
-/// Refuses `{{left(…)}}` and `{{right(…)}}`, as Go does here and nowhere else.
+/// Accepts `{{left(…)}}` and `{{right(…)}}`, as Go 2.15.1 does; its sources of 2.15.0 did not.
 /// Source: Go `server/sublist.go` `ValidateMapping`.
 pub fn validate_mapping(source: &[u8], destination: &[u8]) -> Result<(), TransformError> {
     if destination.is_empty() {

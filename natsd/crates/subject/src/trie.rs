@@ -9,9 +9,7 @@
 //!
 //! Source: behaviour of Go `server/sublist.go` and `server/gsl/gsl.go`; the structure is our own.
 
-mod arena;
 mod children;
-mod label;
 mod walk;
 
 use std::hash::BuildHasher;
@@ -19,10 +17,10 @@ use std::hash::BuildHasher;
 use foldhash::fast::{FixedState, RandomState};
 use smallvec::SmallVec;
 
-pub(crate) use arena::{Arena, NONE};
 use children::{Children, Edge};
-pub(crate) use label::Label;
 
+use crate::arena::{Arena, NONE};
+use crate::label::Label;
 use crate::subject::{ANY_TAIL, ANY_TOKEN, SEPARATOR, split_first_token};
 
 const ROOT: u32 = 0;
@@ -31,9 +29,11 @@ const ROOT: u32 = 0;
 pub(crate) trait Payload: Default {
     /// An empty payload is not kept.
     fn is_empty(&self) -> bool;
+
+    /// Bytes that the payload holds on the heap.
+    fn heap_size(&self) -> usize;
 }
 
-#[derive(Default)]
 struct Node<P> {
     label: Label,
     /// Children whose label begins with a literal token.
@@ -89,7 +89,6 @@ impl<P: Payload> Trie<P> {
 
     #[inline]
     fn hash(&self, token: &[u8]) -> u32 {
-        // The high half: foldhash's low bits are as good, but these are used nowhere else.
         u32::try_from(self.hasher.hash_one(token) >> 32).expect("a shifted u64 fits into u32")
     }
 
@@ -248,7 +247,8 @@ impl<P: Payload> Trie<P> {
         self.unlink(parent, index, NONE);
         self.nodes.take(index);
         if self.nodes.live_count() == 1 {
-            self.nodes.clear();
+            // Only the root is left: give the memory back.
+            self.nodes.take(ROOT);
             self.nodes.add(Node::new(Label::default()));
         } else if parent != ROOT && self.nodes.get(parent).payload.is_empty() {
             self.merge_with_only_child(parent, grandparent);
@@ -271,13 +271,13 @@ impl<P: Payload> Trie<P> {
         self.nodes.get_mut(child).label = Label::new(&label);
     }
 
-    /// Bytes held by the trie, without what payloads hold on the heap.
+    /// Bytes held by the trie and its payloads. Walks everything.
     pub(crate) fn allocated_size(&self) -> usize {
         let mut size = self.nodes.allocated_size();
         let mut stack = vec![ROOT];
         while let Some(index) = stack.pop() {
             let node = self.nodes.get(index);
-            size += node.label.heap_size() + node.literals.heap_size();
+            size += node.label.heap_size() + node.literals.heap_size() + node.payload.heap_size();
             stack.extend(node.children());
         }
         size

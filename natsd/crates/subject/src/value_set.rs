@@ -29,15 +29,24 @@ fn hash<T: Hash>(value: &T) -> u64 {
     FixedState::default().hash_one(value)
 }
 
-impl<T: Clone + Eq + Hash> ValueSet<T> {
+impl<T> ValueSet<T> {
     pub(crate) fn len(&self) -> usize {
         self.values.len()
+    }
+
+    /// Bytes on the heap, without what values hold there.
+    pub(crate) fn heap_size(&self) -> usize {
+        let positions = self.positions.as_ref();
+        self.values.capacity() * size_of::<T>()
+            + positions.map_or(0, |table| size_of::<HashTable<u32>>() + table.allocation_size())
     }
 
     pub(crate) fn values(&self) -> &[T] {
         &self.values
     }
+}
 
+impl<T: Clone + Eq + Hash> ValueSet<T> {
     fn position(&self, value: &T) -> Option<usize> {
         match &self.positions {
             None => self.values.iter().position(|other| other == value),
@@ -51,6 +60,9 @@ impl<T: Clone + Eq + Hash> ValueSet<T> {
     pub(crate) fn insert(&mut self, value: T) -> bool {
         if self.position(&value).is_some() {
             return false;
+        }
+        if self.values.is_empty() {
+            self.values.reserve_exact(1); // Many sets never grow.
         }
         self.values.push(value);
         let first_new = if self.positions.is_some() { self.values.len() - 1 } else { 0 };

@@ -16,6 +16,8 @@ mod listener;
 mod peers;
 mod tls;
 
+pub(crate) use defaults::SYNC_INTERVAL;
+
 pub use account::{
     Account, AccountJetStream, AccountLimits, MapDestination, MsgTrace, ServiceExport,
     ServiceImport, ServiceLatency, ServiceResponse, StreamExport, StreamImport, SubjectMapping,

@@ -12,7 +12,7 @@ use natsd_auth::{Identity, Permissions};
 use natsd_base::Timestamp;
 use natsd_broker::{Account, Deliver, SubscriptionRef};
 use natsd_config::options::ConnectionType;
-use natsd_wire::nats::{Connect, Op, ParseError, Parsed, Parser, ParserLimits};
+use natsd_wire::nats::{Connect, Op, ParseError, Parsed, Parser, ParserLimits, is_readable_info};
 use std::sync::Arc;
 use tracing::{debug, error};
 
@@ -209,14 +209,11 @@ impl ClientLink {
 
     /// An INFO from a client means nothing, but Go reads it and closes when it is no object.
     fn foreign_info(&self, json: &[u8]) -> Result<(), CloseReason> {
-        let text = String::from_utf8_lossy(json);
-        match serde_json::from_str(&text) {
-            Ok(serde_json::Value::Object(_) | serde_json::Value::Null) => Ok(()),
-            _ => {
-                error!("{} - invalid INFO", self.label);
-                Err(CloseReason::ProtocolViolation)
-            }
+        if is_readable_info(json) {
+            return Ok(());
         }
+        error!("{} - invalid INFO", self.label);
+        Err(CloseReason::ProtocolViolation)
     }
 
     fn parse_error(&self, error: ParseError) -> CloseReason {

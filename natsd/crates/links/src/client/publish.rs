@@ -12,6 +12,8 @@ use tracing::error;
 
 /// Replies through gateways. Go: `gwReplyPrefix`.
 const GATEWAY_REPLY: &[u8] = b"_GR_.";
+/// The same, in versions before 2.2. Go: `oldGWReplyPrefix`.
+const GATEWAY_REPLY_OLD: &[u8] = b"$GR.";
 /// Replies through service imports. Go: `replyPrefix`.
 const SERVICE_REPLY: &[u8] = b"_R_.";
 /// Acknowledgements of JetStream. Go: `jsAckPre`.
@@ -34,12 +36,17 @@ impl ClientLink {
     pub(super) fn publish(&mut self, cx: &mut LinkCx<'_>, publish: &Publish<'_>) {
         self.in_msgs += 1;
         self.in_bytes += publish.size() as u64;
-        if self.connect.pedantic && !is_valid_literal_subject(publish.subject) {
+        // Only an HMSG has no subject, and Go does not look at that.
+        if self.connect.pedantic
+            && !publish.subject.is_empty()
+            && !is_valid_literal_subject(publish.subject)
+        {
             self.send_error("Invalid Publish Subject");
         }
         let subject = publish.subject;
         if let Some(b'$' | b'_') = subject.first()
             && (has_more_than(subject, GATEWAY_REPLY)
+                || has_more_than(subject, GATEWAY_REPLY_OLD)
                 || (subject.starts_with(RAFT) && !cx.snapshot.accounts.is_system(&self.account)))
         {
             return self.publish_violation(subject);

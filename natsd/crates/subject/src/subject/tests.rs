@@ -197,6 +197,42 @@ fn sublist_subject_collide() {
     }
 }
 
+fn flag(name: &'static str, is_set: bool) -> &'static str {
+    if is_set { name } else { "-" }
+}
+
+fn validity(line: &str) -> String {
+    let subject = natsd_datadriven::unescape(line).unwrap();
+    format!(
+        "{line}: {} {} {} {} {}\n",
+        flag("subscribe", is_valid_subject(&subject)),
+        flag("publish", is_valid_publish_subject(&subject)),
+        flag("literal", is_valid_literal_subject(&subject)),
+        flag("stored", is_valid_stored_subject(&subject)),
+        token_count(&subject),
+    )
+}
+
+fn matching(line: &str) -> String {
+    let (subject, filter) = line.split_once(' ').unwrap();
+    let (subject, filter) = (subject.as_bytes(), filter.as_bytes());
+    format!(
+        "{line}: {} {} {}\n",
+        flag("matches", is_literal(subject) && matches(subject, filter)),
+        flag("subset", is_subset_match(subject, filter)),
+        flag("collide", subjects_collide(subject, filter)),
+    )
+}
+
+#[test]
+fn subjects_by_table() {
+    natsd_datadriven::run("testdata/subjects.txt", |case| match case.command.as_str() {
+        "validity" => case.lines().map(validity).collect(),
+        "matching" => case.lines().map(matching).collect(),
+        other => panic!("unknown command {other}"),
+    });
+}
+
 /// Subjects from a small alphabet, so that matches are common.
 fn literal() -> impl Strategy<Value = String> {
     prop::collection::vec("[ab]", 1..5).prop_map(|tokens| tokens.join("."))

@@ -1,4 +1,6 @@
 //! What a lookup returns, and the figures of an interest table.
+//!
+//! Source: Go `server/sublist.go` `SublistResult`, `SublistStats`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
 //! The subscribers of one filter, from a single one without overhead to many thousands.
+//!
+//! Source: Go `server/sublist.go` `node`, `addNodeToResults`, `removeFromNode`.
 
 use std::sync::Arc;
 
@@ -25,6 +27,18 @@ pub(super) struct Groups<T> {
 impl<T> Payload for Subscribers<T> {
     fn is_empty(&self) -> bool {
         matches!(self, Self::None)
+    }
+
+    fn heap_size(&self) -> usize {
+        let Self::Many(groups) = self else { return 0 };
+        let queues = groups.queues.iter().map(|(name, set)| {
+            // An `Arc` keeps two counters before its bytes.
+            name.len() + 2 * size_of::<usize>() + set.heap_size()
+        });
+        size_of::<Groups<T>>()
+            + groups.plain.heap_size()
+            + groups.queues.capacity() * size_of::<(Arc<[u8]>, ValueSet<T>)>()
+            + queues.sum::<usize>()
     }
 }
 
@@ -141,6 +155,9 @@ impl<T: Subscriber> Groups<T> {
     fn set_mut(&mut self, queue: Option<&[u8]>) -> &mut ValueSet<T> {
         let Some(queue) = queue else { return &mut self.plain };
         let index = self.position(queue).unwrap_or_else(|| {
+            if self.queues.is_empty() {
+                self.queues.reserve_exact(1); // Most often the only group.
+            }
             self.queues.push((queue.into(), ValueSet::default()));
             self.queues.len() - 1
         });

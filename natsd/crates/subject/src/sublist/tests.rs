@@ -907,6 +907,35 @@ fn watched_queues_must_match_too() {
     assert!(list.unwatch(b"some.subject", Some(b"queue2"), OTHER_WATCHER));
 }
 
+/// The target of the design: a wildcard subscription costs little.
+#[track_caller]
+fn check_size(queue: Option<&[u8]>, limit: u64) {
+    let mut list: Sublist<u64> = Sublist::new();
+    let count = 50_000;
+    for number in 0..count {
+        list.insert(format!("a.{number}.*.x.>").as_bytes(), queue, number).unwrap();
+    }
+    let size = list.allocated_size() as u64 / count;
+    assert!(size < limit, "{size}");
+    for number in 0..count {
+        list.remove(format!("a.{number}.*.x.>").as_bytes(), queue, &number).unwrap();
+    }
+    assert!(list.allocated_size() < 1024, "{}", list.allocated_size());
+}
+
+#[test]
+fn a_wildcard_subscription_costs_less_than_250_bytes() {
+    check_size(None, 120);
+    check_size(Some(b"workers"), 250);
+}
+
+#[test]
+fn tables_go_to_other_threads() {
+    fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Sublist<Sub>>();
+    is_send_and_sync::<MatchResult<Sub>>();
+}
+
 #[test]
 fn the_same_handle_counts_once() {
     both_ways(|mut list| {
@@ -1036,4 +1065,18 @@ proptest! {
         }
         prop_assert_eq!(list.depth(), 0);
     }
+}
+
+#[test]
+fn wildcards_come_before_the_token_but_behind_the_last_one() {
+    let filters = ["a.b.c", "a.b.*", "a.*.c", "*.b.c", "a.b.>", "a.>", ">", "*.*.*", "a.*.>", "*.>"];
+    let mut list = Sublist::new();
+    for filter in filters {
+        list.insert(filter.as_bytes(), None, sub(filter)).unwrap();
+    }
+    let found = list.match_subject(b"a.b.c");
+    let found: Vec<&str> = found.plain.iter().map(|sub| sub.0.subject.as_str()).collect();
+    let expected =
+        [">", "*.>", "*.*.*", "*.b.c", "a.>", "a.*.>", "a.*.c", "a.b.>", "a.b.c", "a.b.*"];
+    assert_eq!(found, expected);
 }

@@ -120,12 +120,9 @@ pub(super) fn is_call(token: &[u8]) -> bool {
     token.len() > 4 && token.starts_with(b"{{") && token.ends_with(b"}}")
 }
 
-/// Whether `token` is a call that `ValidateMapping` of Go knows, whatever its arguments.
-///
-/// `left` and `right` are not among them, though a transform may use them: a Go peer would refuse
-/// a stream that was accepted here.
+/// Whether `token` is a call of a function that exists, whatever its arguments.
 pub(super) fn is_known_call(token: &[u8]) -> bool {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 10] = [
         "Wildcard",
         "Partition",
         "SplitFromLeft",
@@ -133,6 +130,8 @@ pub(super) fn is_known_call(token: &[u8]) -> bool {
         "SliceFromLeft",
         "SliceFromRight",
         "Split",
+        "Left",
+        "Right",
         "Random",
     ];
     call(token).is_some_and(|(name, _)| NAMES.iter().any(|known| is_named(name, known)))

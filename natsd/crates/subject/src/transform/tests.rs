@@ -276,6 +276,7 @@ fn validate_destination_subject() {
         ("*", "foo.{{partition(2,1)}}"),
         ("*.*", "foo.{{SplitFromLeft(2,1)}}"),
         ("*.*", "foo.{{SplitFromRight(2,1)}}"),
+        ("*", "{{left(1,2)}}.{{right(1,2)}}"),
         ("*", ""),
     ];
     for (source, destination) in valid {
@@ -284,7 +285,7 @@ fn validate_destination_subject() {
     }
     let refused = [
         ("*", "foo.{{unknown(1)}}", "unknown function in {{unknown(1)}}"),
-        ("*", "{{left(1,2)}}", "unknown function in {{left(1,2)}}"),
+        ("*", "{{left(1)}}", "not enough arguments passed to the function in {{left(1)}}"),
         ("foo", "foo..}", "invalid transform"),
         ("foo", "foo. bar}", "invalid transform"),
         (">", ">.a", "invalid transform in a"),

@@ -1,4 +1,6 @@
 //! The literal children of one trie node, found by the hash of their first token.
+//!
+//! Source: our own; Go has a map per level.
 
 use hashbrown::HashTable;
 

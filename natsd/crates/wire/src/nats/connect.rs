@@ -1,10 +1,9 @@
 //! The `CONNECT` options of a client.
 //!
 //! Source: Go `server/client.go` (`ClientOpts`, `processConnect`) and the rules of its JSON
-//! decoder: keys in any case, the last of a repeated key wins, `null` changes nothing, unknown keys
-//! are ignored, a value of another type is an error.
+//! decoder: unknown keys are ignored, a value of another type is an error, see `json.rs`.
 
-use serde_json::Value;
+use super::json::{Invalid, JsonValue, for_each_member};
 
 /// What a client said of itself. A second `CONNECT` changes only what it names.
 #[derive(Clone, PartialEq, Eq)]
@@ -96,21 +95,10 @@ impl Connect {
     /// # Errors
     /// When `json` is not an object (or `null`) or a known field has another type.
     pub fn apply(&mut self, json: &[u8]) -> Result<(), InvalidConnect> {
-        let text = String::from_utf8_lossy(json);
-        let fields = match serde_json::from_str(&text) {
-            Ok(Value::Object(fields)) => fields,
-            Ok(Value::Null) => return Ok(()),
-            _ => return Err(InvalidConnect),
-        };
-        for (key, value) in fields {
-            if !value.is_null() {
-                self.set(&key.to_ascii_lowercase(), value)?;
-            }
-        }
-        Ok(())
+        for_each_member(json, |key, value| self.set(key, value)).map_err(|Invalid| InvalidConnect)
     }
 
-    fn set(&mut self, key: &str, value: Value) -> Result<(), InvalidConnect> {
+    fn set(&mut self, key: &str, value: JsonValue<'_>) -> Result<(), Invalid> {
         enum Field<'a> {
             Bool(&'a mut bool),
             Text(&'a mut String),
@@ -137,19 +125,70 @@ impl Connect {
             "protocol" => Field::Number(&mut self.protocol),
             // Known to Go, of no meaning here, but of a fixed type.
             "remote_account" | "proxy_sig" => {
-                return value.is_string().then_some(()).ok_or(InvalidConnect);
+                return accept(matches!(value, JsonValue::Text(_) | JsonValue::Null));
             }
-            "import" | "export" => return value.is_object().then_some(()).ok_or(InvalidConnect),
+            "import" | "export" => {
+                return accept(matches!(value, JsonValue::Object | JsonValue::Null));
+            }
             _ => return Ok(()),
         };
         match (field, value) {
-            (Field::Bool(field), Value::Bool(value)) => *field = value,
-            (Field::Text(field), Value::String(value)) => *field = value,
-            (Field::Number(field), Value::Number(value)) => {
-                *field = value.as_i64().ok_or(InvalidConnect)?;
+            (_, JsonValue::Null) => {}
+            (Field::Bool(field), JsonValue::Bool(value)) => *field = value,
+            (Field::Text(field), JsonValue::Text(value)) => *field = value,
+            (Field::Number(field), JsonValue::Number(value)) => {
+                *field = value.parse().map_err(|_| Invalid)?;
             }
-            _ => return Err(InvalidConnect),
+            _ => return Err(Invalid),
         }
         Ok(())
     }
+}
+
+fn accept(fits: bool) -> Result<(), Invalid> {
+    fits.then_some(()).ok_or(Invalid)
+}
+
+/// Whether `json` is an INFO that Go could read: an object whose known fields have their types.
+#[must_use]
+pub fn is_readable_info(json: &[u8]) -> bool {
+    let check = |key: &str, value: JsonValue<'_>| {
+        accept(match key {
+            _ if value == JsonValue::Null => true,
+            "server_id"
+            | "server_name"
+            | "version"
+            | "git_commit"
+            | "go"
+            | "host"
+            | "ip"
+            | "client_ip"
+            | "nonce"
+            | "cluster"
+            | "domain"
+            | "compression"
+            | "remote_account"
+            | "route_account"
+            | "route_acc_add_reqid"
+            | "gateway"
+            | "gateway_url"
+            | "xkey"
+            | "gateway_cmd_payload" => matches!(value, JsonValue::Text(_)),
+            "proto" | "port" | "max_payload" | "client_id" | "api_lvl" | "route_pool_size"
+            | "route_pool_idx" | "gossip_mode" | "gateway_cmd" => {
+                matches!(value, JsonValue::Number(text) if text.parse::<i64>().is_ok())
+            }
+            "headers" | "auth_required" | "tls_required" | "tls_verify" | "tls_available"
+            | "jetstream" | "cluster_dynamic" | "ldm" | "connect_info" | "acc_is_sys" | "lnoc"
+            | "lnocu" | "info_on_connect" | "gateway_nrp" | "gateway_iom" => {
+                matches!(value, JsonValue::Bool(_))
+            }
+            "connect_urls" | "ws_connect_urls" | "gateway_urls" | "leafnode_urls" => {
+                value == JsonValue::Array
+            }
+            "import" | "export" => value == JsonValue::Object,
+            _ => true,
+        })
+    };
+    for_each_member(json, check).is_ok()
 }

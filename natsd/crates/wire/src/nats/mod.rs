@@ -3,11 +3,12 @@
 mod args;
 mod connect;
 mod info;
+mod json;
 mod op;
 mod parser;
 
 pub use args::parse_size;
-pub use connect::Connect;
+pub use connect::{Connect, InvalidConnect, is_readable_info};
 pub use info::Info;
 pub use op::{Op, Publish};
 pub use parser::{ParseError, Parsed, Parser, ParserLimits};

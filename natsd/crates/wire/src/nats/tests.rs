@@ -315,3 +315,37 @@ fn connect_follows_the_rules_of_gos_decoder() {
         assert!(Connect::default().apply(bad.as_bytes()).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn the_oddities_of_gos_decoder_are_kept() {
+    let deep = format!("{{\"x\":{}{},\"verbose\":false}}", "[".repeat(1500), "]".repeat(1500));
+    for (json, verbose) in [
+        (r#"{"verbose":false,"verbose":null}"#, false),
+        (r#"{"verbose":true,"VERBOSE":false}"#, false),
+        ("{\"verbo\u{17f}e\":false}", false),
+        (r#"{"name":"\ud800","verbose":false}"#, false),
+        (r#"{"x":1e999999,"protocol":-0,"verbose":false}"#, false),
+        (&deep, false),
+        (r#" {"x" : [ {"a":[]} , 1 , "b" ] , "y":{} } "#, true),
+    ] {
+        let mut connect = Connect::default();
+        assert_eq!(connect.apply(json.as_bytes()), Ok(()), "{json}");
+        assert_eq!(connect.verbose, verbose, "{json}");
+    }
+    let too_deep = format!("{{\"x\":{}{}}}", "[".repeat(10_001), "]".repeat(10_001));
+    for json in [
+        too_deep.as_str(),
+        r#"{"a":[1,]}"#,
+        r#"{"a":[}]}"#,
+        r#"{"a":01}"#,
+        r#"{"a":"\x"}"#,
+        r#"{"a":1,}"#,
+        r#"{"a" 1}"#,
+        r#"{"a":.5}"#,
+        "{\"a\":\"\n\"}",
+        r#"{"a":{"b"}}"#,
+        r#"{"a":tru}"#,
+    ] {
+        assert!(Connect::default().apply(json.as_bytes()).is_err(), "{json}");
+    }
+}

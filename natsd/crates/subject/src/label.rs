@@ -1,4 +1,6 @@
 //! The edge text of one trie node: short text inside the node, long text on the heap.
+//!
+//! Source: our own.
 
 /// Bytes that fit without an allocation; with them the label has the size of a `Vec`.
 const INLINE_SIZE: usize = 22;
