@@ -35,6 +35,8 @@ impl ClientLink {
             pass: &self.connect.pass,
             token: &self.connect.auth_token,
             nkey: &self.connect.nkey,
+            sig: &self.connect.sig,
+            nonce: &self.nonce,
         };
         match cx.snapshot.auth.authenticate(credentials, ClientLink::connection_type()) {
             Decision::Granted(identity) => self.granted(cx, identity),
