@@ -1,6 +1,6 @@
 //! The `natsd` binary: flags, configuration, wiring and signals. Composition root, no logic.
 
-use natsd_base::quote;
+use natsd_base::{os_error, quote};
 use natsd_config::flags::{self, Command, CommandLineError, Run};
 use natsd_config::{ConfigErrors, Options, RealSource, unsupported};
 use natsd_server::process::{self, OwnedFile, Signal};
@@ -12,9 +12,6 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The name in messages and of the version: scripts look for it.
 const PROGRAM: &str = "nats-server";
@@ -124,8 +121,9 @@ async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
     warn_of_plain_passwords(&options);
     let mut signals = Signals::listen()?;
     if let Some(path) = &options.pid_file {
-        process::write_pid_file(Path::new(path))
-            .map_err(|error| anyhow::anyhow!("Could not write pidfile: open {path}: {error}"))?;
+        process::write_pid_file(Path::new(path)).map_err(|error| {
+            anyhow::anyhow!("Could not write pidfile: open {path}: {}", os_error(&error))
+        })?;
     }
     let server = match Server::start(options).await {
         Ok(server) => server,
@@ -174,7 +172,7 @@ fn write_ports_file(server: &Server) -> Option<OwnedFile> {
     match process::write_ports_file(Path::new(dir), &nats, &[]) {
         Ok(file) => Some(file),
         Err(error) => {
-            error!("Error writing ports file ({dir}): {error}");
+            error!("Error writing ports file ({dir}): {}", os_error(&error));
             None
         }
     }

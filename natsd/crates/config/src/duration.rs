@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use crate::quote::quote;
-
 /// A duration in nanoseconds, which may be negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Nanoseconds(pub(crate) i64);
@@ -53,6 +51,7 @@ pub(crate) fn parse(text: &str) -> Result<Nanoseconds, String> {
         if whole.is_empty() && fraction.is_empty() {
             return Err(invalid());
         }
+        let whole = number(whole).ok_or_else(invalid)?;
         let unit_end = after
             .find(|character: char| character == '.' || character.is_ascii_digit())
             .unwrap_or(after.len());
@@ -63,7 +62,7 @@ pub(crate) fn parse(text: &str) -> Result<Nanoseconds, String> {
         let Some(scale) = nanoseconds_of(unit) else {
             return Err(format!("time: unknown unit {} in duration {}", quote(unit), quote(text)));
         };
-        total += number(whole).ok_or_else(invalid)? * scale + scaled_fraction(fraction, scale);
+        total += whole * scale + scaled_fraction(fraction, scale);
         if total > i128::from(i64::MAX) + 1 {
             return Err(invalid());
         }
@@ -71,6 +70,20 @@ pub(crate) fn parse(text: &str) -> Result<Nanoseconds, String> {
     }
     let total = if is_negative { -total } else { total };
     i64::try_from(total).map(Nanoseconds).map_err(|_| invalid())
+}
+
+/// The text between double quotes; package `time` escapes every byte that is not ASCII.
+fn quote(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => quoted.push(char::from(byte)),
+            _ => quoted.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn split_digits(text: &str) -> (&str, &str) {

@@ -18,6 +18,14 @@ const CYCLE_DEPTH_MAX: usize = 1024;
 
 type ByName<'a> = BTreeMap<&'a str, &'a Account>;
 
+/// The imports that were accepted so far. One is only checked against those before it, as in Go,
+/// so that an account may import from itself.
+#[derive(Default)]
+struct Accepted<'a> {
+    streams: BTreeMap<&'a str, Vec<&'a StreamImport>>,
+    services: BTreeMap<&'a str, Vec<&'a ServiceImport>>,
+}
+
 /// Everything that does not fit, in the order of the accounts: exports first, then imports.
 pub(crate) fn check(accounts: &[Account], no_system_account: bool) -> Vec<String> {
     let by_name: ByName<'_> =
@@ -26,17 +34,20 @@ pub(crate) fn check(accounts: &[Account], no_system_account: bool) -> Vec<String
     for account in accounts {
         check_exports(account, &by_name, no_system_account, &mut errors);
     }
+    let mut accepted = Accepted::default();
     for account in accounts {
-        for (index, import) in account.stream_imports.iter().enumerate() {
-            if let Err(error) = check_stream_import(account, index, import, &by_name) {
-                errors.push(error);
+        for import in &account.stream_imports {
+            match check_stream_import(account, import, &by_name, &accepted) {
+                Ok(()) => accepted.streams.entry(&account.name).or_default().push(import),
+                Err(error) => errors.push(error),
             }
         }
     }
     for account in accounts {
         for import in &account.service_imports {
-            if let Err(error) = check_service_import(account, import, &by_name) {
-                errors.push(error);
+            match check_service_import(account, import, &by_name, &accepted) {
+                Ok(()) => accepted.services.entry(&account.name).or_default().push(import),
+                Err(error) => errors.push(error),
             }
         }
     }
@@ -169,9 +180,9 @@ fn service_exports(account: &Account) -> impl Iterator<Item = Export<'_>> + Clon
 
 fn check_stream_import(
     account: &Account,
-    index: usize,
     import: &StreamImport,
     by_name: &ByName<'_>,
+    accepted: &Accepted<'_>,
 ) -> Result<(), String> {
     let Some(exporter) = by_name.get(import.account.as_str()) else {
         return Err(format!("{} account not defined for stream import", quote(&import.account)));
@@ -189,18 +200,44 @@ fn check_stream_import(
     }
     let mut visited = BTreeSet::from([account.name.as_str()]);
     for subject in [local_subject(import), import.subject.clone()] {
-        if let Err(reason) = stream_cycle(exporter, &subject, &mut visited, by_name, 0) {
+        if let Err(reason) = stream_cycle(exporter, &subject, &mut visited, by_name, accepted) {
             return fail(reason);
         }
         visited = BTreeSet::from([account.name.as_str()]);
     }
-    let is_twin = account.stream_imports[..index]
-        .iter()
+    let is_twin = accepted
+        .streams
+        .get(account.name.as_str())
+        .into_iter()
+        .flatten()
         .any(|other| other.account == import.account && other.subject == import.subject);
     if is_twin {
         return fail("stream import already exists");
     }
     Ok(())
+}
+
+/// The subject with its placeholders (`$1`, `{{wildcard(1)}}`) back as wildcards, where the other
+/// side has wildcards to fill them.
+///
+/// Source: Go `transformUntokenize`.
+fn untokenized(subject: &str, other: &str) -> String {
+    if subjects::is_literal(other) {
+        return subject.to_string();
+    }
+    let is_placeholder = |token: &str| {
+        let number = token.strip_prefix('$').or_else(|| {
+            let inner = token.strip_prefix("{{")?.strip_suffix("}}")?.trim();
+            let (name, argument) = inner.split_once('(')?;
+            let is_wildcard = name.trim().eq_ignore_ascii_case("wildcard");
+            is_wildcard.then_some(argument.strip_suffix(')')?.trim())
+        });
+        number
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let tokens: Vec<&str> =
+        subject.split('.').map(|token| if is_placeholder(token) { "*" } else { token }).collect();
+    tokens.join(".")
 }
 
 /// The subject under which a stream import arrives.
@@ -217,9 +254,9 @@ fn stream_cycle<'a>(
     subject: &str,
     visited: &mut BTreeSet<&'a str>,
     by_name: &ByName<'a>,
-    depth: usize,
+    accepted: &Accepted<'_>,
 ) -> Result<(), &'static str> {
-    if visited.len() >= CYCLE_DEPTH_MAX || depth >= CYCLE_DEPTH_MAX {
+    if visited.len() >= CYCLE_DEPTH_MAX {
         return Err("search cycle depth exhausted");
     }
     let is_exported =
@@ -227,8 +264,8 @@ fn stream_cycle<'a>(
     if !is_exported {
         return Ok(());
     }
-    for import in &account.stream_imports {
-        let to = local_subject(import);
+    for import in accepted.streams.get(account.name.as_str()).into_iter().flatten() {
+        let to = untokenized(&local_subject(import), &import.subject);
         if !subjects::collide(subject, &to) {
             continue;
         }
@@ -238,7 +275,7 @@ fn stream_cycle<'a>(
         visited.insert(&account.name);
         let next = if subjects::is_subset(&to, subject) { to.as_str() } else { subject };
         if let Some(exporter) = by_name.get(import.account.as_str()) {
-            stream_cycle(exporter, next, visited, by_name, depth + 1)?;
+            stream_cycle(exporter, next, visited, by_name, accepted)?;
         }
     }
     Ok(())
@@ -248,6 +285,7 @@ fn check_service_import(
     account: &Account,
     import: &ServiceImport,
     by_name: &ByName<'_>,
+    accepted: &Accepted<'_>,
 ) -> Result<(), String> {
     let Some(exporter) = by_name.get(import.account.as_str()) else {
         return Err(format!("{} account not defined for service import", quote(&import.account)));
@@ -262,7 +300,8 @@ fn check_service_import(
         return fail("service import not authorized");
     }
     let mut visited = BTreeSet::from([account.name.as_str()]);
-    match service_cycle(exporter, &import.to, &mut visited, by_name, 0) {
+    let from = untokenized(&import.to, &import.subject);
+    match service_cycle(exporter, &from, &mut visited, by_name, accepted) {
         Ok(()) => Ok(()),
         Err(reason) => fail(reason),
     }
@@ -273,12 +312,12 @@ fn service_cycle<'a>(
     from: &str,
     visited: &mut BTreeSet<&'a str>,
     by_name: &ByName<'a>,
-    depth: usize,
+    accepted: &Accepted<'_>,
 ) -> Result<(), &'static str> {
-    if visited.len() >= CYCLE_DEPTH_MAX || depth >= CYCLE_DEPTH_MAX {
+    if visited.len() >= CYCLE_DEPTH_MAX {
         return Err("search cycle depth exhausted");
     }
-    for import in &account.service_imports {
+    for import in accepted.services.get(account.name.as_str()).into_iter().flatten() {
         if !subjects::collide(from, &import.subject) {
             continue;
         }
@@ -286,9 +325,10 @@ fn service_cycle<'a>(
             return Err("import forms a cycle");
         }
         visited.insert(&account.name);
-        let next = if subjects::is_subset(&import.to, from) { import.to.as_str() } else { from };
+        let to = untokenized(&import.to, &import.subject);
+        let next = if subjects::is_subset(&to, from) { to.as_str() } else { from };
         if let Some(exporter) = by_name.get(import.account.as_str()) {
-            service_cycle(exporter, next, visited, by_name, depth + 1)?;
+            service_cycle(exporter, next, visited, by_name, accepted)?;
         }
     }
     Ok(())

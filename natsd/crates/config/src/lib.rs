@@ -31,7 +31,7 @@ mod version;
 pub use error::{ConfigError, ConfigErrors};
 pub use options::Options;
 pub use position::Position;
-pub use read::{Loaded, load_file, load_text};
+pub use read::{Loaded, load_file, load_text, parse_bytes};
 pub use render::render;
 pub use source::{DirectoryState, NoSource, RealSource, Source};
 pub use unsupported::{Unsupported, unsupported};

@@ -15,7 +15,8 @@ use crate::error::ConfigError;
 use crate::jwt;
 use crate::nkey::{KeyKind, is_public_key};
 use crate::options::{
-    AccountResolver, Compression, GLOBAL_ACCOUNT, Options, Permissions, SYSTEM_ACCOUNT,
+    AccountResolver, Compression, GLOBAL_ACCOUNT, Options, Permissions, RTT_THRESHOLDS,
+    SYSTEM_ACCOUNT,
 };
 use crate::quote::quote;
 use crate::read::{
@@ -28,11 +29,6 @@ use crate::version::{check_leaf_min_version, components};
 
 /// The version whose operators' demands we meet.
 const SERVER_VERSION: (u64, u64, u64) = (2, 15, 1);
-/// Round trip times from which the next level of compression is used.
-/// Go: `defaultCompressionS2AutoRTTThresholds`.
-const RTT_THRESHOLDS: [Duration; 3] =
-    [Duration::from_millis(10), Duration::from_millis(50), Duration::from_millis(100)];
-
 type Check = Result<(), String>;
 
 /// Applies the defaults, puts names into their usual form and validates.

@@ -1,5 +1,6 @@
 //! From the options of a configuration to what links need of it.
 
+use crate::server::StartError;
 use natsd_auth::{AuthSnapshot, ServerKeys};
 use natsd_broker::{AccountLimits, Accounts, SYSTEM_ACCOUNT};
 use natsd_config::Options;
@@ -39,11 +40,13 @@ pub(crate) fn compile(
     options: &Options,
     keys: &ServerKeys,
     accounts: &Arc<Accounts>,
+    advertised: Option<(String, Option<u16>)>,
     listening: SocketAddr,
 ) -> Snapshot {
     let auth = Arc::new(AuthSnapshot::from_options(options));
     let positive = |value: i64| usize::try_from(value).ok().filter(|value| *value > 0);
-    let (host, port) = advertised(options, listening);
+    let (host, port) = advertised.unwrap_or_else(|| (options.host.clone(), None));
+    let port = port.unwrap_or(listening.port());
     let id = keys.public();
     let info = Info {
         server_name: options.server_name.clone().unwrap_or_else(|| id.clone()),
@@ -84,16 +87,23 @@ pub(crate) fn compile(
     }
 }
 
-/// Host and port that clients are told.
-fn advertised(options: &Options, listening: SocketAddr) -> (String, u16) {
-    let fallback = (options.host.clone(), listening.port());
-    let Some(text) = &options.client_advertise else { return fallback };
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() => {
-            let port = port.parse().ok().filter(|port| *port != 0);
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            (host.to_owned(), port.unwrap_or(listening.port()))
-        }
-        _ => (text.clone(), listening.port()),
-    }
+/// Host and port that clients are told, where they are configured; no port means the listener's.
+///
+/// # Errors
+/// When the text is no address.
+pub(crate) fn advertised(options: &Options) -> Result<Option<(String, Option<u16>)>, StartError> {
+    let Some(text) = &options.client_advertise else { return Ok(None) };
+    let refuse = |why: &str| StartError::Advertise(text.clone(), why.to_owned());
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if host.starts_with('[') || !host.contains(':') => (host, Some(port)),
+        None => (text.as_str(), None),
+        Some(_) => return Err(refuse("too many colons in address")),
+    };
+    let port = match port {
+        None => None,
+        Some(port) => Some(port.parse::<i32>().map_err(|_| refuse("invalid port"))?),
+    };
+    let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Ok(Some((host.to_owned(), port)))
 }

@@ -33,6 +33,8 @@ fn what_is_no_duration_gets_go_s_message() {
         ("5", "time: missing unit in duration \"5\""),
         ("5x", "time: unknown unit \"x\" in duration \"5x\""),
         ("9223372036854775808ns", "time: invalid duration \"9223372036854775808ns\""),
+        ("é", "time: invalid duration \"\\xc3\\xa9\""),
+        ("5s99999999999999999999", "time: invalid duration \"5s99999999999999999999\""),
         ("99999999999999999999h", "time: invalid duration \"99999999999999999999h\""),
     ];
     for (text, message) in rows {

@@ -147,37 +147,31 @@ impl Reader<'_> {
         };
         for item in items.items() {
             match self.user(item) {
-                Ok(Some(UserEntry::Name(user))) => users.push(user),
-                Ok(Some(UserEntry::Nkey(user))) => nkeys.push(user),
-                Ok(None) => {}
+                Ok(UserEntry::Name(user)) => users.push(user),
+                Ok(UserEntry::Nkey(user)) => nkeys.push(user),
                 Err(error) => self.errors.push(error),
             }
         }
         Ok((users, nkeys))
     }
 
-    /// One user; none when its fields had errors.
-    fn user(&mut self, token: &Token) -> Outcome<Option<UserEntry>> {
+    fn user(&mut self, token: &Token) -> Outcome<UserEntry> {
         let Value::Map(map) = &token.value else {
             return Err(
                 token.fail(format!("Expected user entry to be a map/struct, got {}", token.value))
             );
         };
-        let errors = self.errors.len();
         let mut user = User::default();
         let mut nkey = None;
         let map = map.clone();
         self.fields(&map, |reader, field| reader.user_field(&field, &mut user, &mut nkey));
         // Go reports what is missing at the last field it saw; ours is the last of the text.
         let last = map.iter().last().map_or(token, |(_, last)| last);
-        if self.errors.len() > errors {
-            return Ok(None);
-        }
         let Some(nkey) = nkey else {
             if user.username.is_empty() {
                 return Err(last.fail("User entry requires a user"));
             }
-            return Ok(Some(UserEntry::Name(user)));
+            return Ok(UserEntry::Name(user));
         };
         if !is_public_key(KeyKind::User, &nkey) {
             return Err(last.fail("Not a valid public nkey for a user"));
@@ -185,13 +179,13 @@ impl Reader<'_> {
         if !user.username.is_empty() || !user.password.is_empty() {
             return Err(last.fail("Nkey users do not take usernames or passwords"));
         }
-        Ok(Some(UserEntry::Nkey(NkeyUser {
+        Ok(UserEntry::Nkey(NkeyUser {
             nkey,
             account: None,
             permissions: user.permissions,
             allowed_connection_types: user.allowed_connection_types,
             proxy_required: user.proxy_required,
-        })))
+        }))
     }
 
     fn user_field(

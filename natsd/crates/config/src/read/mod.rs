@@ -31,7 +31,8 @@ use crate::error::{ConfigError, ConfigErrors};
 use crate::language::{Map, Token, Value, digest, parse_file, parse_text};
 use crate::options::{Options, Port, Positions, WriteTimeout};
 use crate::quote::quote;
-use crate::source::Source;
+use crate::source::{NoSource, Source};
+use crate::validate::prepare;
 
 pub(crate) type Outcome<T = ()> = Result<T, ConfigError>;
 
@@ -71,6 +72,19 @@ pub fn load_text(
 ) -> Result<Loaded, ConfigErrors> {
     let map = parse_text(text.as_bytes(), source)?;
     Reader::new(source).read("", &map, options)
+}
+
+/// Reads, completes and validates bytes that came from anywhere, with neither files nor
+/// environment. Never panics, and needs memory and time that the limits of the language bound.
+///
+/// # Errors
+/// When anything in them is wrong.
+pub fn parse_bytes(bytes: &[u8]) -> Result<Options, ConfigErrors> {
+    let map = parse_text(bytes, &NoSource)?;
+    let options = Options { config_digest: digest(&map), ..Options::empty() };
+    let mut options = Reader::new(&NoSource).read("", &map, options)?.options;
+    prepare(&mut options)?;
+    Ok(options)
 }
 
 /// A key that is being read.

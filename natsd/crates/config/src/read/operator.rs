@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Field, Outcome, Reader};
 use crate::duration;
-use crate::error::describe;
+use crate::error::describe_read;
 use crate::jwt;
 use crate::language::{Map, Token, Value};
 use crate::nkey::{KeyKind, is_public_key};
@@ -52,7 +52,7 @@ impl Reader<'_> {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             // It may be the JWT itself.
             Err(_) if name.starts_with(jwt::PREFIX) => name.to_string(),
-            Err(error) => return Err(format!("open {name}: {}", describe(&error))),
+            Err(error) => return Err(describe_read(name, &error)),
         };
         jwt::operator(jwt::undecorate(&text)).ok_or_else(|| "not a valid operator JWT".to_string())
     }
@@ -203,7 +203,7 @@ pub(crate) fn apply_operator(options: &mut Options) {
         && !operator.account_server_url.is_empty()
         && let Ok(url) = Url::parse(&operator.account_server_url)
     {
-        options.account_resolver = Some(AccountResolver::Url(format!("{url}/accounts")));
+        options.account_resolver = Some(AccountResolver::Url(format!("{url}/accounts/")));
     }
     if options.system_account.is_none() && !operator.system_account.is_empty() {
         options.system_account = Some(operator.system_account.clone());
@@ -224,10 +224,9 @@ fn resolver_by_name(field: &Field<'_>, text: &str) -> Outcome<Option<AccountReso
         .and_then(|rest| rest.split_once(')'))
         .map_or("", |(inner, _)| inner.trim().trim_matches('"'));
     match Url::parse(inner) {
-        Ok(url) if url.scheme == "http" || url.scheme == "https" || url.scheme.is_empty() => {
-            Ok(Some(AccountResolver::Url(inner.to_string())))
+        Ok(_) => {
+            Ok(Some(AccountResolver::Url(format!("{}/", inner.strip_suffix('/').unwrap_or(inner)))))
         }
-        Ok(_) => field.fail(format!("URL account resolver {} is not an http URL", quote(inner))),
         Err(_) => field.fail(format!("error parsing account resolver url [{}]", quote(inner))),
     }
 }

@@ -1,6 +1,10 @@
 //! Texts that are right and texts that are wrong.
 
+mod basics;
+mod hostile;
+mod peers;
 mod rows;
+mod users;
 
 use super::{Loaded, load_file};
 use crate::error::ConfigErrors;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Field, Outcome, Reader, seconds};
 use crate::duration;
-use crate::error::{ConfigError, describe};
+use crate::error::{ConfigError, describe_read};
 use crate::language::{Token, Value};
 use crate::options::{
     CertificatePair, CipherSuite, CurvePreference, HandshakeFirst, Ocsp, OcspCache, OcspCacheKind,
@@ -203,9 +203,8 @@ fn check(token: &Token, tls: &Tls) -> Outcome {
 
 /// Are the files there? What is in them is for whoever loads them.
 pub(crate) fn check_files(source: &dyn Source, tls: &Tls) -> Result<(), String> {
-    let open = |path: &str| {
-        source.read(path).map(drop).map_err(|error| format!("open {path}: {}", describe(&error)))
-    };
+    let open =
+        |path: &str| source.read(path).map(drop).map_err(|error| describe_read(path, &error));
     match (&tls.cert_file, &tls.key_file) {
         (Some(_), None) => return Err("missing 'key_file' in TLS configuration".to_string()),
         (None, Some(_)) => return Err("missing 'cert_file' in TLS configuration".to_string()),

@@ -65,7 +65,10 @@ impl Reader<'_> {
             "store_dir" | "storedir" => store_dir(field, options),
             "websocket" | "ws" => self.websocket(token, &mut options.websocket),
             "mqtt" => self.mqtt(token, &mut options.mqtt),
-            "admin" => self.admin(token, &mut options.admin),
+            // Ours, but `ADMIN` and `admin` are popular names of variables.
+            "admin" if field.key == "admin" && !token.is_used_variable => {
+                self.admin(token, &mut options.admin)
+            }
             "operator" | "operators" | "roots" | "root" | "root_operators" | "root_operator" => {
                 self.operators(field, options)
             }
@@ -267,6 +270,7 @@ impl Reader<'_> {
                 }
             }
             "proxies" => options.proxies = Some(self.proxies(token)?),
+            _ if options.allow_unknown_keys => {}
             _ => return field.unknown(),
         }
         Ok(())
