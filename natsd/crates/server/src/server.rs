@@ -36,6 +36,16 @@ pub enum StartError {
     /// The address for clients makes no sense.
     #[error("Error setting server INFO with ClientAdvertise value of {0}, err={1}")]
     Advertise(String, String),
+    /// A subject mapping is none.
+    #[error("mapping of {subject:?} in account {account}: {reason}")]
+    Mapping {
+        /// Name of the account.
+        account: String,
+        /// The subject that is mapped.
+        subject: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The TLS configuration cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -90,7 +100,7 @@ impl Server {
         let client_address = listener
             .local_addr()
             .map_err(|source| StartError::Listen { address: address.clone(), source })?;
-        let accounts = Arc::new(snapshot::accounts(&options));
+        let accounts = Arc::new(snapshot::accounts(&options)?);
         let snapshot = snapshot::compile(&options, &keys, &accounts, advertised, client_address);
         let closed_max = usize::try_from(options.max_closed_clients).unwrap_or(0);
         let server = Arc::new(Server {
