@@ -1,5 +1,6 @@
 //! Errors of a configuration for people at a terminal: with the line they are about.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -7,7 +8,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use crate::error::{ConfigError, ConfigErrors};
 use crate::source::Source;
 
-/// All warnings and errors, each with the line it is about. The file is read again for that; where
+/// All warnings and errors, each with the line it is about, and in plain words where Go's message
+/// has Go's types. The file is read again for that; where
 /// it cannot be, the plain message stands alone.
 #[must_use]
 pub fn render(errors: &ConfigErrors, source: &dyn Source) -> String {
@@ -22,9 +24,10 @@ pub fn render(errors: &ConfigErrors, source: &dyn Source) -> String {
 
 fn render_one(error: &ConfigError, level: Level<'_>, source: &dyn Source) -> String {
     let renderer = Renderer::plain();
+    let message = in_plain_words(&error.message);
     let Some(position) = error.position.as_ref().filter(|position| !position.file.is_empty())
     else {
-        return renderer.render(&[Group::with_title(level.primary_title(&error.message))]);
+        return renderer.render(&[Group::with_title(level.primary_title(&*message))]);
     };
     let file = source.read(&position.file).unwrap_or_default();
     let file = String::from_utf8_lossy(&file);
@@ -40,7 +43,33 @@ fn render_one(error: &ConfigError, level: Level<'_>, source: &dyn Source) -> Str
         .line_start(position.line)
         .path(&*position.file)
         .annotation(AnnotationKind::Primary.span(start..end));
-    renderer.render(&[level.primary_title(&error.message).element(snippet)])
+    renderer.render(&[level.primary_title(&*message).element(snippet)])
+}
+
+/// Go's message about a value of the wrong type, without Go's types.
+fn in_plain_words(message: &str) -> Cow<'_, str> {
+    let types = message
+        .strip_prefix("interface conversion: interface {} is ")
+        .and_then(|types| types.split_once(", not "));
+    match types {
+        Some((found, wanted)) => {
+            Cow::Owned(format!("expected {}, found {}", type_words(wanted), type_words(found)))
+        }
+        None => Cow::Borrowed(message),
+    }
+}
+
+fn type_words(name: &str) -> &str {
+    match name {
+        "string" => "text",
+        "int64" => "a whole number",
+        "float64" => "a number with a fraction",
+        "bool" => "true or false",
+        "time.Time" => "a date",
+        "[]interface {}" => "a list",
+        "map[string]interface {}" => "a block",
+        other => other,
+    }
 }
 
 /// The start of the character at that byte, inside the line.

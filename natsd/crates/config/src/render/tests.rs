@@ -29,17 +29,17 @@ fn errors_are_shown_with_their_line() {
     check(
         "port: x\nwrite_deadline: 5",
         &expect![[r#"
-        warning: invalid use of field "write_deadline": write_deadline should be converted to a duration
-         --> nats.conf:2:1
-          |
-        2 | write_deadline: 5
-          | ^^^^^^^^^^^^^^
-        error: interface conversion: interface {} is string, not int64
-         --> nats.conf:1:1
-          |
-        1 | port: x
-          | ^^^^
-    "#]],
+            warning: invalid use of field "write_deadline": write_deadline should be converted to a duration
+             --> nats.conf:2:1
+              |
+            2 | write_deadline: 5
+              | ^^^^^^^^^^^^^^
+            error: expected a whole number, found text
+             --> nats.conf:1:1
+              |
+            1 | port: x
+              | ^^^^
+        "#]],
     );
     check(
         "a = {\n",

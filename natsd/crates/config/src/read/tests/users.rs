@@ -315,9 +315,8 @@ fn default_auth_timeout() {
     assert_eq!(found.auth_timeout, Duration::from_secs(5));
 }
 
-/// Go: TestNoAuthUserCode server/opts_test.go:2919
 #[test]
-fn no_auth_user_code() {
+fn no_auth_user_must_be_known() {
     let text = "no_auth_user: $NO_AUTH_USER
         accounts {
           synadia { users [{user: a}, {nkey: UBAAQWTW6CG2G6ANGNKB5U2B7HRWHSGMZEZX3AQSAJOQDAUGJD46LD2E}] }
@@ -343,7 +342,6 @@ fn no_auth_user_code() {
     }
 }
 
-/// Go: TestQueuePermissions server/opts_test.go:3184
 /// Go: TestQueueQualifierOnlyAllowedForSubscribePermissions server/opts_test.go:3251
 #[test]
 fn queue_qualifier_only_allowed_for_subscribe_permissions() {
@@ -451,9 +449,8 @@ fn parse_service_latency() {
     check_error(&text("{sampling: 101, subject: a}"), "bad sampling percentage, should be 1-100");
 }
 
-/// Go: TestParseExport server/opts_test.go:1891
 #[test]
-fn parse_export() {
+fn exports_with_a_token_for_the_importer() {
     let text = |importer: &str| {
         format!(
             "system_account: sys
