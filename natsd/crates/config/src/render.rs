@@ -39,7 +39,8 @@ fn render_one(error: &ConfigError, level: Level<'_>, source: &dyn Source) -> Str
     let start = if position.line > 1 { column.saturating_sub(1) } else { column };
     let start = floor_boundary(line, start);
     let end = word_end(line, start);
-    let snippet = Snippet::source(line)
+    let line = without_secrets(line);
+    let snippet = Snippet::source(&line)
         .line_start(position.line)
         .path(&*position.file)
         .annotation(AnnotationKind::Primary.span(start..end));
@@ -70,6 +71,81 @@ fn type_words(name: &str) -> &str {
         "map[string]interface {}" => "a block",
         other => other,
     }
+}
+
+/// The line with secrets starred out: values of keys that hold some, and passwords of URLs. Every
+/// byte stays where it is.
+fn without_secrets(line: &str) -> String {
+    let mut masked = line.as_bytes().to_vec();
+    let mut from = 0;
+    for (start, end) in words(line) {
+        let is_secret = SECRET_KEYS.iter().any(|key| line[start..end].eq_ignore_ascii_case(key));
+        if is_secret && start >= from {
+            from = mask_value(&mut masked, end);
+        }
+    }
+    for (scheme, _) in line.match_indices("://") {
+        let rest = &line[scheme + 3..];
+        let authority = rest.split(['/', ' ', '"', '\'', ',', ']']).next().unwrap_or_default();
+        if let Some((user, _)) = authority.rsplit_once('@')
+            && let Some(colon) = user.find(':')
+        {
+            masked[scheme + 3 + colon + 1..scheme + 3 + user.len()].fill(b'*');
+        }
+    }
+    String::from_utf8(masked).unwrap_or_default()
+}
+
+const SECRET_KEYS: &[&str] = &[
+    "pass",
+    "password",
+    "token",
+    "nkey",
+    "seed",
+    "key",
+    "ek",
+    "encryption_key",
+    "prev_key",
+    "prev_ek",
+    "prev_encryption_key",
+    "encryption_password",
+    "srk_password",
+];
+
+/// Where the words of a line start and end.
+fn words(line: &str) -> Vec<(usize, usize)> {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    let mut words = Vec::new();
+    let mut start = None;
+    for (index, character) in line.char_indices() {
+        match (start, is_word(character)) {
+            (None, true) => start = Some(index),
+            (Some(first), false) => {
+                words.push((first, index));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    words.extend(start.map(|first| (first, line.len())));
+    words
+}
+
+/// Stars out the value after a key that ends there, and returns where the value ends.
+fn mask_value(line: &mut [u8], key_end: usize) -> usize {
+    let skip = |from: usize, line: &[u8], bytes: &[u8]| {
+        from + line[from..].iter().take_while(|byte| bytes.contains(byte)).count()
+    };
+    let start = skip(key_end, line, b"\"' \t=:");
+    let quote = line[key_end..start].iter().rev().find(|byte| !b" \t".contains(byte)).copied();
+    let end_bytes: &[u8] = match quote {
+        Some(b'"') => b"\"",
+        Some(b'\'') => b"'",
+        _ => b" \t,;}]",
+    };
+    let length = line[start..].iter().take_while(|byte| !end_bytes.contains(byte)).count();
+    line[start..start + length].fill(b'*');
+    start + length
 }
 
 /// The start of the character at that byte, inside the line.

@@ -48,3 +48,22 @@ fn errors_are_shown_with_their_line() {
     "#]],
     );
 }
+
+#[test]
+fn secrets_are_starred_out() {
+    let rows = [
+        ("  {user: a, password: s3cret, foo: 1}", "  {user: a, password: ******, foo: 1}"),
+        ("token = \"a b\", nkey: 'x'", "token = \"***\", nkey: '*'"),
+        ("pass: $2a$11$abc", "pass: **********"),
+        ("\"pass\": \"é\"}", "\"pass\": \"**\"}"),
+        ("password", "password"),
+        ("pass:", "pass:"),
+        ("urls: [nats://u:p@h:1, \"ws://v:qq@i\"]", "urls: [nats://u:*@h:1, \"ws://v:**@i\"]"),
+        ("url: nats://h:1/a@b", "url: nats://h:1/a@b"),
+        ("encryption_key: k # pass", "encryption_key: * # pass"),
+        ("passes: 5", "passes: 5"),
+    ];
+    for (line, expected) in rows {
+        assert_eq!(super::without_secrets(line), expected);
+    }
+}
