@@ -231,6 +231,11 @@ fn leaf_node_http_proxy_config() {
         (Some("user"), Some("pass"))
     );
     assert_eq!(proxy.timeout, Duration::from_secs(10));
+    check_error(
+        "leafnodes { remotes [{url: \"ws://a\", proxy { username: a, password: b }}] }",
+        "nats.conf:1:37: proxy URL must be specified when other proxy options are set",
+    );
+    assert!(load("leafnodes { remotes [{url: \"ws://a\", proxy {}}] }").is_ok());
     let rows = [
         ("\"nats://a\"", Some("proxy configuration will be ignored")),
         (

@@ -633,6 +633,7 @@ fn resolvers_are_checked() {
         ("{type: full, dir: f}", "dir needs to point to an accessible directory"),
         ("{type: full, dir: d, ttl: \"1h\"}", "FULL does not accept ttl"),
         ("{type: full, dir: d, hard_delete: true}", "hard_delete has no effect without delete"),
+        ("{type: full, dir: d, timeout: \"-1s\"}", "Fetch timeout -1s is too small"),
         ("{type: cache, dir: d, interval: \"1h\"}", "CACHE does not accept sync"),
         ("{type: cache, dir: d, allow_delete: true}", "CACHE does not accept allow_delete"),
         ("{type: cache, dir: d, hard_delete: false}", "CACHE does not accept hard_delete"),
