@@ -77,9 +77,6 @@ const FEATURES: &[Feature] = &[
     fatal(&["resolver_pinned_accounts"], |options| !options.resolver_pinned_accounts.is_empty()),
     fatal(&["default_sentinel"], |options| options.default_sentinel.is_some()),
     fatal(&["trusted_keys", "trusted"], |options| !options.trusted_keys.is_empty()),
-    fatal(&["authorization.users"], |options| {
-        options.nkeys.iter().any(|user| user.account.is_none())
-    }),
     fatal(&["authorization.auth_callout", "authorization.auth_hook"], |options| {
         options.auth_callout.is_some()
     }),
@@ -147,14 +144,6 @@ pub fn unsupported(options: &Options) -> Vec<Unsupported> {
                 .map(|key| format!("accounts.{}.{key}", account.name.to_lowercase()));
             let mut entry = entry(paths, &options.positions, feature.remedy, feature.fatal);
             entry.key = format!("accounts.{}.{}", account.name, feature.keys[0]);
-            found.push(entry);
-        }
-        let has_nkeys =
-            options.nkeys.iter().any(|user| user.account.as_deref() == Some(account.name.as_str()));
-        if has_nkeys {
-            let path = format!("accounts.{}.users", account.name.to_lowercase());
-            let mut entry = entry([path].into_iter(), &options.positions, REMOVE, true);
-            entry.key = format!("accounts.{}.users.nkey", account.name);
             found.push(entry);
         }
     }

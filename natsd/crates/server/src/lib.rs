@@ -1,1 +1,25 @@
 //! Connects the cores to sockets, threads, timers, signals and files.
+//!
+//! The only crate below the binaries that knows tokio. It holds no protocol and no policy: links and
+//! broker decide, this crate waits, reads the clock and moves bytes.
+#![warn(missing_docs)]
+
+mod accept;
+mod clock;
+mod driver;
+mod handshake;
+mod log;
+pub mod process;
+mod registry;
+mod server;
+mod snapshot;
+mod socket;
+mod tls;
+mod worker;
+
+pub use clock::Clock;
+pub use log::{Log, LogError};
+pub use registry::{ClosedClient, ClosedSubscription, Registry};
+pub use server::{Server, StartError};
+pub use snapshot::VERSION;
+pub use tls::TlsError;

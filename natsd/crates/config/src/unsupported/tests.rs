@@ -40,7 +40,7 @@ fn what_the_server_cannot_do_is_named_with_its_place() {
     check("maps { a: b }", &["mappings 1:0"]);
     check("default_js_domain { $G: d }", &["default_js_domain 1:0"]);
     check("authorization { proxy_required: true }", &["authorization.proxy_required 1:16"]);
-    check(&format!("authorization {{ users [{{nkey: {USER}}}] }}"), &["authorization.users 1:16"]);
+    check(&format!("authorization {{ users [{{nkey: {USER}}}] }}"), &[]);
     check(
         "tls { cert_file: c, key_file: k, ca_file: c, verify_and_map: true }",
         &["tls.verify_and_map 1:45"],
@@ -57,7 +57,6 @@ fn what_the_server_cannot_do_is_named_with_its_place() {
             "accounts.A.nkey 1:15",
             "accounts.A.jetstream 1:79 not fatal",
             "accounts.A.msg_trace 1:191",
-            "accounts.A.users.nkey 1:94",
             "accounts.B.imports 2:6",
         ],
     );

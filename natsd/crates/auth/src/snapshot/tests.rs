@@ -1,0 +1,77 @@
+use super::{AuthSnapshot, Credentials, Decision};
+use natsd_config::Options;
+use natsd_config::options::{ConnectionType, User};
+
+fn user(name: &str, pass: &str, account: Option<&str>) -> User {
+    User {
+        username: name.into(),
+        password: pass.into(),
+        account: account.map(Into::into),
+        ..User::default()
+    }
+}
+
+#[track_caller]
+fn check(snapshot: &AuthSnapshot, user: &str, pass: &str, token: &str, expected: Option<&str>) {
+    let credentials = Credentials { user, pass, token, nkey: "", sig: "", nonce: "" };
+    let found = match snapshot.authenticate(credentials, ConnectionType::Standard) {
+        Decision::Granted(identity) => Some(identity.user),
+        Decision::Refused => None,
+        Decision::Check(check, identity) => check.run().then_some(identity.user),
+    };
+    assert_eq!(found.as_deref(), expected);
+}
+
+#[test]
+fn without_users_everybody_is_let_in() {
+    let snapshot = AuthSnapshot::from_options(&Options::default());
+    assert!(!snapshot.is_required());
+    check(&snapshot, "", "", "", Some(""));
+}
+
+#[test]
+fn a_single_user_needs_name_and_password() {
+    let options = Options {
+        username: Some("me".into()),
+        password: Some("secret".into()),
+        ..Options::default()
+    };
+    let snapshot = AuthSnapshot::from_options(&options);
+    assert!(snapshot.is_required() && snapshot.is_announced());
+    check(&snapshot, "me", "secret", "", Some("me"));
+    check(&snapshot, "me", "wrong", "", None);
+    check(&snapshot, "you", "secret", "", None);
+    check(&snapshot, "", "", "secret", None);
+}
+
+#[test]
+fn a_token_is_compared_alone() {
+    let options = Options { token: Some("abc".into()), ..Options::default() };
+    let snapshot = AuthSnapshot::from_options(&options);
+    check(&snapshot, "any", "", "abc", Some(""));
+    check(&snapshot, "abc", "abc", "", None);
+}
+
+#[test]
+fn users_are_found_by_name_and_the_implicit_user_by_nothing() {
+    let bcrypt = "$2a$04$P/.bd.7unw9Ew7yWJqXsl.f4oNRLQGvadEL2YnqQXbbb.IVQajRdK";
+    let mut closed = user("ws", "w", None);
+    closed.allowed_connection_types = Some([ConnectionType::Websocket].into());
+    let options = Options {
+        users: vec![user("a", "pa", Some("A")), user("b", bcrypt, None), closed],
+        no_auth_user: Some("a".into()),
+        ..Options::default()
+    };
+    let snapshot = AuthSnapshot::from_options(&options);
+    assert!(snapshot.is_required() && !snapshot.is_announced());
+    check(&snapshot, "a", "pa", "", Some("a"));
+    check(&snapshot, "a", "", "", None);
+    check(&snapshot, "b", "wrong", "", None);
+    check(&snapshot, "ws", "w", "", None);
+    check(&snapshot, "", "", "", Some("a"));
+    check(&snapshot, "", "", "t", None);
+    assert_eq!(
+        snapshot.implicit_user(ConnectionType::Standard).unwrap().account.as_deref(),
+        Some("A")
+    );
+}

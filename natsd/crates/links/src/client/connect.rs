@@ -1,0 +1,170 @@
+//! CONNECT: who the client is.
+//!
+//! Source: Go `server/client.go` (`processConnect`, `RegisterUser`, `authViolation`).
+
+use super::link::{ClientLink, Phase};
+use crate::{CloseReason, Effect, LinkCx};
+use natsd_auth::{Credentials, Decision, Identity, ReplyPermits};
+use std::sync::Arc;
+use tracing::error;
+
+impl ClientLink {
+    pub(super) fn connect(&mut self, cx: &mut LinkCx<'_>, json: &[u8]) -> Result<(), CloseReason> {
+        self.liveness.connected(
+            cx.now,
+            self.sink.started(),
+            cx.snapshot.ping_interval,
+            cx.snapshot.ping_first_early,
+            cx.worker.random(1000),
+        );
+        self.sink.status.set_round_trip(self.liveness.round_trip());
+        if self.connect.apply(json).is_err() {
+            error!("{} - invalid CONNECT", self.label);
+            return Err(CloseReason::ProtocolViolation);
+        }
+        // Only operators' servers know what to do with a JWT.
+        self.connect.jwt.clear();
+        let headers = cx.snapshot.info.headers && self.connect.headers;
+        self.parser_limits.headers = headers;
+        self.sink.with_output(|output| output.headers = headers);
+        if self.connected {
+            self.drop_subscriptions();
+        }
+        let credentials = Credentials {
+            user: &self.connect.user,
+            pass: &self.connect.pass,
+            token: &self.connect.auth_token,
+            nkey: &self.connect.nkey,
+            sig: &self.connect.sig,
+            nonce: &self.nonce,
+        };
+        match cx.snapshot.auth.authenticate(credentials, ClientLink::connection_type()) {
+            Decision::Granted(identity) => self.granted(cx, identity),
+            Decision::Refused => Err(self.auth_violation()),
+            Decision::Check(check, identity) => {
+                self.phase = Phase::Checking(Box::new(identity));
+                cx.effects.push(Effect::CheckPassword(check));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn password_checked(
+        &mut self,
+        cx: &mut LinkCx<'_>,
+        equal: bool,
+    ) -> Result<(), CloseReason> {
+        match ::core::mem::replace(&mut self.phase, Phase::Ready) {
+            Phase::Checking(identity) if equal => self.granted(cx, *identity),
+            Phase::Checking(_) => Err(self.auth_violation()),
+            other => {
+                self.phase = other;
+                Ok(())
+            }
+        }
+    }
+
+    fn granted(&mut self, cx: &mut LinkCx<'_>, identity: Identity) -> Result<(), CloseReason> {
+        self.become_user(cx, identity)?;
+        let first = !::core::mem::replace(&mut self.connected, true);
+        if self.connect.new_account || !self.connect.account.is_empty() {
+            return Err(self.auth_violation());
+        }
+        if first {
+            self.introduce();
+        }
+        if !(0..=1).contains(&self.connect.protocol) {
+            self.send_error("invalid client protocol");
+            return Err(CloseReason::BadClientProtocolVersion);
+        }
+        if self.connect.no_responders && !self.parser_limits.headers {
+            self.send_error("no responders requires headers support");
+            return Err(CloseReason::NoRespondersRequiresHeaders);
+        }
+        self.send_ok();
+        Ok(())
+    }
+
+    /// Takes over the account and the permissions of a user.
+    fn become_user(&mut self, cx: &mut LinkCx<'_>, identity: Identity) -> Result<(), CloseReason> {
+        let accounts = &cx.snapshot.accounts;
+        let account = match &identity.account {
+            None => accounts.global(),
+            Some(name) => accounts.get(name).unwrap_or_else(|| accounts.global()),
+        };
+        if !self.register(cx.snapshot, &account.clone()) {
+            self.send_error("maximum account active connections exceeded");
+            return Err(CloseReason::MaxAccountConnectionsExceeded);
+        }
+        self.phase = Phase::Ready;
+        self.user = identity.user;
+        self.permissions = identity.permissions;
+        let replies = self.permissions.as_ref().and_then(|permissions| {
+            let rule = permissions.responses()?;
+            let permits = Box::new(ReplyPermits::new(rule, cx.now));
+            Some((Arc::clone(permissions), permits))
+        });
+        self.sink.with_output(|output| {
+            output.replies = replies;
+            output.filter = None;
+        });
+        self.sink.status.update_details(|details| {
+            details.account = Some(self.account.clone());
+            details.user.clone_from(&self.user);
+        });
+        Ok(())
+    }
+
+    /// An operation came before any CONNECT: lets the client in as the configured user, if there is
+    /// one.
+    pub(super) fn log_in_implicitly(&mut self, cx: &mut LinkCx<'_>) -> Result<(), CloseReason> {
+        match cx.snapshot.auth.implicit_user(ClientLink::connection_type()) {
+            Some(identity) => {
+                self.connected = true;
+                self.become_user(cx, identity)
+            }
+            None => Err(self.auth_violation()),
+        }
+    }
+
+    fn auth_violation(&self) -> CloseReason {
+        if self.connect.user.is_empty() {
+            error!("{} - authentication error", self.label);
+        } else {
+            error!("{} - authentication error - User {:?}", self.label, self.connect.user);
+        }
+        self.send_error("Authorization Violation");
+        CloseReason::AuthenticationViolation
+    }
+
+    /// Adds to the label what the client said of itself, as Go does.
+    fn introduce(&mut self) {
+        let connect = &self.connect;
+        let mut parts = Vec::new();
+        if !connect.version.is_empty() {
+            parts.push(format!("v{}", connect.version));
+        }
+        parts.extend(
+            [&connect.lang, &connect.name].into_iter().filter(|one| !one.is_empty()).cloned(),
+        );
+        let mut label = self.sink.label().to_owned();
+        if !parts.is_empty() {
+            label = format!("{label} - {:?}", parts.join(":"));
+        }
+        let user = match () {
+            () if !connect.nkey.is_empty() => format!("nkey:{}", connect.nkey),
+            () if !self.user.is_empty() => format!("user:{}", self.user),
+            () if !connect.auth_token.is_empty() => "token".to_owned(),
+            () => String::new(),
+        };
+        if !user.is_empty() {
+            label = format!("{label} - {:?}", format!("{}/{user}", self.account.name()));
+        }
+        self.label = label.into();
+        self.sink.status.update_details(|details| {
+            details.name.clone_from(&connect.name);
+            details.lang.clone_from(&connect.lang);
+            details.version.clone_from(&connect.version);
+        });
+    }
+}

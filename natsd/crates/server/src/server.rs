@@ -1,0 +1,231 @@
+//! The server: what all connections share, starting and stopping.
+//!
+//! Source: Go `server/server.go` (`NewServer`, `Start`, `Shutdown`, `lameDuckMode`).
+
+use crate::accept;
+use crate::clock::Clock;
+use crate::registry::Registry;
+use crate::snapshot;
+use crate::tls::{self, TlsError};
+use arc_swap::{ArcSwap, Guard};
+use natsd_auth::ServerKeys;
+use natsd_base::{Timestamp, os_error};
+use natsd_broker::Accounts;
+use natsd_config::Options;
+use natsd_links::{CloseReason, Control, ServerStats, Snapshot};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore};
+use tracing::info;
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address of the client listener cannot be bound.
+    #[error("Error listening on port: {address}, \"listen tcp {address}: {}\"", os_error(source))]
+    Listen {
+        /// Address as configured.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The address for clients makes no sense.
+    #[error("Error setting server INFO with ClientAdvertise value of {0}, err={1}")]
+    Advertise(String, String),
+    /// The TLS configuration cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// There are no random numbers for the keys of the server.
+    #[error("the operating system has no random numbers: {0}")]
+    Random(getrandom::Error),
+}
+
+/// One NATS server.
+#[derive(Debug)]
+pub struct Server {
+    /// The configuration that it was started with.
+    pub options: Options,
+    /// Its clock.
+    pub clock: Clock,
+    /// When it was started.
+    pub started: Timestamp,
+    /// Its client connections.
+    pub registry: Registry,
+    /// Its counters.
+    pub stats: Arc<ServerStats>,
+    /// Its accounts.
+    pub accounts: Arc<Accounts>,
+    /// Address of the client listener.
+    pub client_address: SocketAddr,
+    id: String,
+    snapshot: ArcSwap<Snapshot>,
+    pub(crate) tls: Option<tls::ServerTls>,
+    /// bcrypt takes a core for a while: no more at once than there are to spare.
+    pub(crate) password_checks: Arc<Semaphore>,
+    stopping: AtomicBool,
+    lame_duck: AtomicBool,
+    stop_listening: Notify,
+}
+
+impl Server {
+    /// Binds the listener and starts to accept clients.
+    ///
+    /// # Errors
+    /// When a part of the configuration cannot be put to work. Nothing is left behind then.
+    pub async fn start(options: Options) -> Result<Arc<Server>, StartError> {
+        let clock = Clock::start();
+        let mut seed = [0u8; 32];
+        getrandom::fill(&mut seed).map_err(StartError::Random)?;
+        let keys = ServerKeys::from_seed(&seed);
+        let advertised = snapshot::advertised(&options)?;
+        let tls = options.tls.as_ref().map(tls::ServerTls::load).transpose()?;
+        let address = accept::listen_address(&options.host, options.port.bind());
+        let listener = accept::bind(&options.host, options.port.bind())
+            .await
+            .map_err(|source| StartError::Listen { address: address.clone(), source })?;
+        let client_address = listener
+            .local_addr()
+            .map_err(|source| StartError::Listen { address: address.clone(), source })?;
+        let accounts = Arc::new(snapshot::accounts(&options));
+        let snapshot = snapshot::compile(&options, &keys, &accounts, advertised, client_address);
+        let closed_max = usize::try_from(options.max_closed_clients).unwrap_or(0);
+        let server = Arc::new(Server {
+            clock,
+            started: clock.now(),
+            registry: Registry::new(closed_max),
+            stats: Arc::default(),
+            accounts,
+            client_address,
+            id: keys.public(),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            tls,
+            password_checks: Arc::new(Semaphore::new(2)),
+            stopping: AtomicBool::new(false),
+            lame_duck: AtomicBool::new(false),
+            stop_listening: Notify::new(),
+            options,
+        });
+        server.log_banner();
+        tokio::spawn(accept::run(server.clone(), listener));
+        Ok(server)
+    }
+
+    fn log_banner(&self) {
+        let info = &self.snapshot().info;
+        info!("  Version:  {}", info.version);
+        info!("  Git:      [{}]", info.git_commit);
+        info!("  Name:     {}", info.server_name);
+        info!("  ID:       {}", self.id);
+        if let Some(path) = &self.options.config_file {
+            info!("Using configuration file: {path} ({})", self.options.config_digest);
+        }
+        info!("Listening for client connections on {}", self.client_address);
+        if self.tls.is_some() {
+            info!("TLS required for client connections");
+        }
+        info!("Server is ready");
+    }
+
+    /// The public key that names this run of the server.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Name from the configuration, else the id.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.options.server_name.as_deref().unwrap_or(&self.id)
+    }
+
+    /// URLs of the client listener. Where it listens on every address, one that works here.
+    #[must_use]
+    pub fn client_urls(&self) -> Vec<String> {
+        let scheme = if self.tls.is_some() { "tls" } else { "nats" };
+        let port = self.client_address.port();
+        let urls = |host: String| format!("{scheme}://{host}:{port}");
+        match self.options.host.as_str() {
+            "" | "0.0.0.0" | "::" => vec![urls("127.0.0.1".to_owned())],
+            host if host.contains(':') => vec![urls(format!("[{host}]"))],
+            host => vec![urls(host.to_owned())],
+        }
+    }
+
+    /// What links need of the configuration, as it is now. Not to be held across an await.
+    pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    /// Whether new connections are still welcome.
+    #[must_use]
+    pub fn is_accepting(&self) -> bool {
+        !self.stopping.load(Ordering::Relaxed) && !self.lame_duck.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is in lame duck mode.
+    #[must_use]
+    pub fn is_lame_duck(&self) -> bool {
+        self.lame_duck.load(Ordering::Relaxed)
+    }
+
+    pub(crate) async fn wait_stop_listening(&self) {
+        loop {
+            let notified = self.stop_listening.notified();
+            if !self.is_accepting() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Closes the listener and every connection, and waits until they are gone.
+    pub async fn shutdown(&self) {
+        info!("Initiating Shutdown...");
+        self.stopping.store(true, Ordering::Relaxed);
+        self.stop_listening.notify_waiters();
+        self.registry.tell_all(Control::Close(CloseReason::ServerShutdown));
+        let empty = self.registry.wait_until_empty();
+        if tokio::time::timeout(Duration::from_secs(5), empty).await.is_err() {
+            info!("Connections that did not end in time: {}", self.registry.count());
+        }
+        info!("Server Exiting..");
+    }
+
+    /// Tells clients to go elsewhere, then closes them one after another, spread over the configured
+    /// time. The caller shuts down afterwards.
+    pub async fn lame_duck(&self) {
+        if self.lame_duck.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        info!("Entering lame duck mode, stop accepting new clients");
+        self.stop_listening.notify_waiters();
+        let mut snapshot = Snapshot::clone(&self.snapshot());
+        snapshot.info.ldm = true;
+        self.snapshot.store(Arc::new(snapshot));
+        if self.registry.tell_all(Control::InfoChanged) == 0 {
+            return;
+        }
+        let grace = self.options.lame_duck_grace_period;
+        tokio::select! {
+            () = tokio::time::sleep(grace) => {}
+            () = self.registry.wait_until_empty() => return,
+        }
+        info!("Closing existing clients");
+        let clients = self.registry.open();
+        let count = u32::try_from(clients.len()).unwrap_or(u32::MAX).max(1);
+        let spread = self.options.lame_duck_duration.saturating_sub(grace);
+        // As Go: at most a second between two closes, so that few clients do not take for ever.
+        let pause = (spread / count).min(Duration::from_secs(1));
+        for client in clients {
+            self.registry.tell(client.id(), Control::Close(CloseReason::ServerShutdown));
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.registry.wait_until_empty() => return,
+            }
+        }
+    }
+}
