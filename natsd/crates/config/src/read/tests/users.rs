@@ -477,7 +477,7 @@ fn exports_with_a_token_for_the_importer() {
     );
     check_error(
         "accounts { A { exports [{stream: a, account_token_position: 1}] } }",
-        "Error adding stream export \"a\": invalid subject",
+        "Error adding stream export \"a\": sublist: invalid subject",
     );
 }
 
@@ -511,6 +511,14 @@ fn imports_must_fit_exports_and_lead_nowhere_back() {
         (
             "A { exports [{stream: a}], imports [{stream: {account: B, subject: a}}] }, B { exports [{stream: a}], imports [{stream: {account: A, subject: a}}] }",
             "import forms a cycle",
+        ),
+        (
+            "A { exports [{stream: \"a.*\"}] }, B { imports [{stream: {account: A, subject: \"a.*\"}, to: \"b.$2\"}] }",
+            "failed to create mapping transform for stream import subject from \"a.*\" to \"b.$2\": invalid mapping destination",
+        ),
+        (
+            "A { exports [{service: \"a.*\"}] }, B { imports [{service: {account: A, subject: \"a.*\"}, to: b}] }",
+            "failed to create mapping transform for service import subject from \"b\" to \"a.*\"",
         ),
         ("A { exports [{service: a, response: stream, latency: b}] }", "bad service response type"),
         (
