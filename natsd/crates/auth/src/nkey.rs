@@ -2,11 +2,12 @@
 //!
 //! Source: the nkeys specification of NATS: base32 of prefix, key and CRC-16.
 
-use data_encoding::BASE32_NOPAD;
-use ed25519_dalek::SigningKey;
+use data_encoding::{BASE32_NOPAD, BASE64, BASE64URL_NOPAD};
+use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 
 const PREFIX_SERVER: u8 = 13 << 3;
 const PREFIX_CURVE: u8 = 23 << 3;
+const PREFIX_USER: u8 = 20 << 3;
 
 /// The key pair of one server run.
 #[derive(Debug)]
@@ -34,6 +35,28 @@ impl ServerKeys {
     }
 }
 
+/// Whether `signature`, base64 of either alphabet, is the one of `nonce` by the owner of the public
+/// user key `key` (`U…`).
+#[must_use]
+pub(crate) fn is_signed_by(key: &str, nonce: &[u8], signature: &str) -> bool {
+    let signature = signature.as_bytes();
+    let decoded = BASE64URL_NOPAD.decode(signature).or_else(|_| BASE64.decode(signature));
+    let signature = decoded.ok().and_then(|bytes| Signature::from_slice(&bytes).ok());
+    let key = decode(PREFIX_USER, key).and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
+    match (key, signature) {
+        (Some(key), Some(signature)) => key.verify_strict(nonce, &signature).is_ok(),
+        _ => false,
+    }
+}
+
+fn decode(prefix: u8, text: &str) -> Option<[u8; 32]> {
+    let raw = BASE32_NOPAD.decode(text.as_bytes()).ok()?;
+    let (body, sum) = raw.split_last_chunk::<2>()?;
+    let (first, key) = body.split_first()?;
+    let valid = *first == prefix && crc16(body) == u16::from_le_bytes(*sum);
+    key.try_into().ok().filter(|_| valid)
+}
+
 fn encode(prefix: u8, key: &[u8; 32]) -> String {
     let mut raw = vec![prefix];
     raw.extend(key);
@@ -52,7 +75,22 @@ fn crc16(bytes: &[u8]) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::{ServerKeys, crc16};
+    use super::{PREFIX_USER, ServerKeys, crc16, decode, encode, is_signed_by};
+    use data_encoding::{BASE64, BASE64URL_NOPAD};
+    use ed25519_dalek::{Signer, SigningKey};
+
+    #[test]
+    fn a_nonce_is_verified_in_both_alphabets() {
+        let signing = SigningKey::from_bytes(&[3; 32]);
+        let key = encode(PREFIX_USER, &signing.verifying_key().to_bytes());
+        assert!(key.starts_with('U'));
+        let signature = signing.sign(b"nonce").to_bytes();
+        assert!(is_signed_by(&key, b"nonce", &BASE64URL_NOPAD.encode(&signature)));
+        assert!(is_signed_by(&key, b"nonce", &BASE64.encode(&signature)));
+        assert!(!is_signed_by(&key, b"other", &BASE64.encode(&signature)));
+        assert!(!is_signed_by(&key, b"nonce", ""));
+        assert!(decode(PREFIX_USER, &key.replace('U', "N")).is_none());
+    }
 
     #[test]
     fn keys_are_named_as_nkeys() {

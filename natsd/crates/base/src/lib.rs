@@ -5,12 +5,14 @@
 
 mod id;
 pub mod limits;
+mod os_error;
 mod prng;
 mod quote;
 mod sync;
 mod time;
 
 pub use id::{ConnectionId, Nuid};
+pub use os_error::os_error;
 pub use prng::Prng;
 pub use quote::quote;
 pub use sync::{LeveledGuard, LeveledMutex};

@@ -36,23 +36,20 @@ impl ConfigError {
     }
 
     pub(crate) fn read(path: &str, error: &io::Error) -> ConfigError {
-        let verb = match error.kind() {
-            io::ErrorKind::IsADirectory => "read",
-            _ => "open",
-        };
-        ConfigError::plain(format!("{verb} {path}: {}", describe(error)))
+        ConfigError::plain(describe_read(path, error))
     }
 }
 
-/// The operating system's text as Go prints it: lower case, without a number.
-pub(crate) fn describe(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file or directory".to_string(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_string(),
-        io::ErrorKind::IsADirectory => "is a directory".to_string(),
-        io::ErrorKind::NotADirectory => "not a directory".to_string(),
-        _ => error.to_string().to_lowercase(),
-    }
+/// Why a file could not be read, as Go prints it: lower case, without a number.
+pub(crate) fn describe_read(path: &str, error: &io::Error) -> String {
+    let (verb, reason) = match error.kind() {
+        io::ErrorKind::NotFound => ("open", "no such file or directory"),
+        io::ErrorKind::PermissionDenied => ("open", "permission denied"),
+        io::ErrorKind::NotADirectory => ("open", "not a directory"),
+        io::ErrorKind::IsADirectory => ("read", "is a directory"),
+        _ => return format!("open {path}: {}", error.to_string().to_lowercase()),
+    };
+    format!("{verb} {path}: {reason}")
 }
 
 impl fmt::Display for ConfigError {

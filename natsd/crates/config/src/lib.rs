@@ -7,18 +7,33 @@
 //! (`validateOptions`), `main.go` (the flags).
 #![warn(missing_docs)]
 
+mod duration;
 mod error;
+pub mod flags;
+mod imports;
+mod jwt;
 pub mod language;
+mod nkey;
 pub mod options;
 mod position;
 mod quote;
+mod read;
+mod render;
 mod source;
+mod subjects;
 #[cfg(test)]
 mod testing;
+mod unsupported;
 mod url;
+mod validate;
+mod version;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use options::Options;
 pub use position::Position;
+pub use read::{Loaded, load_file, load_text, parse_bytes};
+pub use render::render;
 pub use source::{DirectoryState, NoSource, RealSource, Source};
+pub use unsupported::{Unsupported, unsupported};
 pub use url::{Url, UrlError, UserInfo};
+pub use validate::{prepare, validate};

@@ -1,5 +1,7 @@
 //! What a link is given with each call, and what it may ask for.
 
+use crate::CloseReason;
+use crate::client::Shown;
 use ::core::sync::atomic::AtomicU64;
 use ::core::time::Duration;
 use natsd_auth::{AuthSnapshot, PasswordCheck};
@@ -48,6 +50,13 @@ pub struct Snapshot {
     pub trace_headers: bool,
 }
 
+impl Snapshot {
+    /// How much of a message traces show.
+    pub(crate) fn shown(&self) -> Shown {
+        Shown { bytes_max: self.traced_bytes_max, only_headers: self.trace_headers }
+    }
+}
+
 /// Counters of the whole server.
 #[derive(Debug, Default)]
 pub struct ServerStats {
@@ -92,5 +101,3 @@ pub enum Control {
     /// End the connection.
     Close(CloseReason),
 }
-
-use crate::CloseReason;

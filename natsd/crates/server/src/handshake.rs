@@ -8,7 +8,7 @@ use crate::registry::ClosedClient;
 use crate::server::Server;
 use crate::socket::{Socket, Writer};
 use crate::tls::{self, ServerTls};
-use natsd_base::limits;
+use natsd_base::{ConnectionId, limits};
 use natsd_broker::Deliver;
 use natsd_links::CloseReason;
 use natsd_links::client::{ClientLink, ClientSink};
@@ -58,6 +58,7 @@ pub(crate) async fn run(
         input: Vec::new(),
         tls: options.tls.is_some() && !options.allow_non_tls,
     };
+    let nonce = if server.snapshot().auth.needs_nonce() { random_nonce() } else { String::new() };
     // Until the sink exists nobody delivers, so that INFO is written right here.
     let announce = |peer: IpAddr, tls_required: Option<bool>| {
         let snapshot = server.snapshot();
@@ -66,6 +67,7 @@ pub(crate) async fn run(
         info.client_ip = if behind_proxy { String::new() } else { shown_ip(peer) };
         info.max_payload =
             snapshot.payload_max.map_or(-1, |max| i64::try_from(max).unwrap_or(i64::MAX));
+        info.nonce.clone_from(&nonce);
         if let Some(required) = tls_required {
             info.tls_required = required;
         }
@@ -107,12 +109,19 @@ pub(crate) async fn run(
     if opening.tls {
         let tls = server.tls.as_ref()?;
         let line = tls_first.then(|| announce(opening.peer.ip(), Some(true)));
-        return Box::pin(open_tls(&server, tls, opening, id, line)).await;
+        return Box::pin(open_tls(&server, tls, opening, id, &nonce, line)).await;
     }
     let Opening { stream, peer, input, .. } = opening;
     let (read, write) = stream.into_split();
     let socket = Socket::new(Some(write));
-    open(&server, socket, Transport::Plain(read), id, peer, input, |_| {})
+    open(
+        &server,
+        socket,
+        Transport::Plain(read),
+        Peer { id, address: peer, nonce: &nonce },
+        input,
+        |_| {},
+    )
 }
 
 impl Opening {
@@ -160,25 +169,39 @@ impl Opening {
     }
 }
 
+/// Who is at the other end.
+struct Peer<'a> {
+    id: ConnectionId,
+    address: SocketAddr,
+    /// The nonce that INFO told it.
+    nonce: &'a str,
+}
+
+/// A text that no other client was sent. Go: `generateNonce`, eleven bytes.
+fn random_nonce() -> String {
+    let mut bytes = [0u8; 11];
+    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
+    data_encoding::BASE64URL_NOPAD.encode(&bytes)
+}
+
 /// Registers the connection and makes its driver.
 fn open(
     server: &Arc<Server>,
     socket: Arc<Socket>,
     transport: Transport,
-    id: natsd_base::ConnectionId,
-    peer: SocketAddr,
+    peer: Peer<'_>,
     input: Vec<u8>,
     describe: impl FnOnce(&ClientSink),
 ) -> Option<Driver> {
     let snapshot = server.snapshot();
     let now = server.clock.now();
+    let Peer { id, address: peer, nonce } = peer;
     let address = SocketAddr::new(canonical(peer.ip()), peer.port());
     let sink = Arc::new(ClientSink::new(
         id,
         &address.to_string(),
         Box::new(Writer(socket.clone())),
-        snapshot.pending_max,
-        snapshot.drop_when_crowded,
+        &snapshot,
         now,
     ));
     describe(&sink);
@@ -199,7 +222,8 @@ fn open(
         server.registry.remove(ClosedClient::new(&sink, Vec::new(), reason, now));
         return None;
     }
-    let link = ClientLink::new(sink, &snapshot, server.stats.clone(), &shown_ip(peer.ip()), now);
+    let link =
+        ClientLink::new(sink, &snapshot, server.stats.clone(), &shown_ip(peer.ip()), nonce, now);
     Some(Driver::new(server.clone(), socket, link, transport, input))
 }
 
@@ -207,7 +231,8 @@ async fn open_tls(
     server: &Arc<Server>,
     config: &ServerTls,
     opening: Opening,
-    id: natsd_base::ConnectionId,
+    id: ConnectionId,
+    nonce: &str,
     info_line: Option<Vec<u8>>,
 ) -> Option<Driver> {
     let Opening { stream, peer, input, .. } = opening;
@@ -246,7 +271,8 @@ async fn open_tls(
     }
     let socket = Socket::new(None);
     let transport = Transport::Layered(Box::new(stream), None);
-    open(server, socket, transport, id, peer, Vec::new(), |sink| {
+    let peer = Peer { id, address: peer, nonce };
+    open(server, socket, transport, peer, Vec::new(), |sink| {
         sink.status.update_details(|details| {
             details.tls_version = Some(session.version);
             details.tls_cipher = Some(session.cipher);

@@ -21,4 +21,5 @@ pub use clock::Clock;
 pub use log::{Log, LogError};
 pub use registry::{ClosedClient, ClosedSubscription, Registry};
 pub use server::{Server, StartError};
+pub use snapshot::VERSION;
 pub use tls::TlsError;

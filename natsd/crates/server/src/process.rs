@@ -2,7 +2,9 @@
 //!
 //! Source: Go `server/server.go` (`logPid`, `logPorts`), `server/signal.go` (`ProcessSignal`).
 
-use rustix::process::{Pid, Signal, kill_process};
+use natsd_base::os_error;
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -132,7 +134,7 @@ fn send_signal_with(
     for number in pids.into_iter().filter(|pid| pid.to_string().starts_with(prefix)) {
         let pid = Pid::from_raw(number).ok_or_else(invalid)?;
         if let Err(error) = send(pid, signal) {
-            refused.push(format!("signal \"{name}\" {number}: {error}"));
+            refused.push(format!("signal \"{name}\" {number}: {}", os_error(&error)));
         }
     }
     if refused.is_empty() { Ok(()) } else { Err(SignalError::Refused(refused)) }

@@ -9,7 +9,7 @@ use crate::snapshot;
 use crate::tls::{self, TlsError};
 use arc_swap::{ArcSwap, Guard};
 use natsd_auth::ServerKeys;
-use natsd_base::Timestamp;
+use natsd_base::{Timestamp, os_error};
 use natsd_broker::Accounts;
 use natsd_config::Options;
 use natsd_links::{CloseReason, Control, ServerStats, Snapshot};
@@ -26,12 +26,25 @@ use tracing::info;
 #[non_exhaustive]
 pub enum StartError {
     /// The address of the client listener cannot be bound.
-    #[error("Error listening on port: {address}, {source}")]
+    #[error("Error listening on port: {address}, \"listen tcp {address}: {}\"", os_error(source))]
     Listen {
         /// Address as configured.
         address: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// The address for clients makes no sense.
+    #[error("Error setting server INFO with ClientAdvertise value of {0}, err={1}")]
+    Advertise(String, String),
+    /// A subject mapping is none.
+    #[error("mapping of {subject:?} in account {account}: {reason}")]
+    Mapping {
+        /// Name of the account.
+        account: String,
+        /// The subject that is mapped.
+        subject: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The TLS configuration cannot be used.
     #[error(transparent)]
@@ -78,6 +91,7 @@ impl Server {
         let mut seed = [0u8; 32];
         getrandom::fill(&mut seed).map_err(StartError::Random)?;
         let keys = ServerKeys::from_seed(&seed);
+        let advertised = snapshot::advertised(&options)?;
         let tls = options.tls.as_ref().map(tls::ServerTls::load).transpose()?;
         let address = accept::listen_address(&options.host, options.port.bind());
         let listener = accept::bind(&options.host, options.port.bind())
@@ -86,8 +100,8 @@ impl Server {
         let client_address = listener
             .local_addr()
             .map_err(|source| StartError::Listen { address: address.clone(), source })?;
-        let accounts = Arc::new(snapshot::accounts(&options));
-        let snapshot = snapshot::compile(&options, &keys, &accounts, client_address);
+        let accounts = Arc::new(snapshot::accounts(&options)?);
+        let snapshot = snapshot::compile(&options, &keys, &accounts, advertised, client_address);
         let closed_max = usize::try_from(options.max_closed_clients).unwrap_or(0);
         let server = Arc::new(Server {
             clock,
@@ -113,8 +127,12 @@ impl Server {
     fn log_banner(&self) {
         let info = &self.snapshot().info;
         info!("  Version:  {}", info.version);
+        info!("  Git:      [{}]", info.git_commit);
         info!("  Name:     {}", info.server_name);
         info!("  ID:       {}", self.id);
+        if let Some(path) = &self.options.config_file {
+            info!("Using configuration file: {path} ({})", self.options.config_digest);
+        }
         info!("Listening for client connections on {}", self.client_address);
         if self.tls.is_some() {
             info!("TLS required for client connections");
@@ -132,6 +150,19 @@ impl Server {
     #[must_use]
     pub fn name(&self) -> &str {
         self.options.server_name.as_deref().unwrap_or(&self.id)
+    }
+
+    /// URLs of the client listener. Where it listens on every address, one that works here.
+    #[must_use]
+    pub fn client_urls(&self) -> Vec<String> {
+        let scheme = if self.tls.is_some() { "tls" } else { "nats" };
+        let port = self.client_address.port();
+        let urls = |host: String| format!("{scheme}://{host}:{port}");
+        match self.options.host.as_str() {
+            "" | "0.0.0.0" | "::" => vec![urls("127.0.0.1".to_owned())],
+            host if host.contains(':') => vec![urls(format!("[{host}]"))],
+            host => vec![urls(host.to_owned())],
+        }
     }
 
     /// What links need of the configuration, as it is now. Not to be held across an await.

@@ -1,7 +1,8 @@
 //! From the options of a configuration to what links need of it.
 
+use crate::server::StartError;
 use natsd_auth::{AuthSnapshot, ServerKeys};
-use natsd_broker::{AccountLimits, Accounts, SYSTEM_ACCOUNT};
+use natsd_broker::{AccountLimits, Accounts, Destination, Mappings, SYSTEM_ACCOUNT};
 use natsd_config::Options;
 use natsd_config::options::WriteTimeout;
 use natsd_links::Snapshot;
@@ -10,28 +11,45 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Version of the Go server whose behaviour this server has. Clients decide by it what they may use.
-pub(crate) const VERSION: &str = "2.15.1";
+pub const VERSION: &str = "2.15.1";
 /// Level of the JetStream API of that version.
 pub(crate) const API_LEVEL: u64 = 5;
 
 /// The accounts of `options`.
-pub(crate) fn accounts(options: &Options) -> Accounts {
+///
+/// # Errors
+/// When a subject mapping of an account is none.
+pub(crate) fn accounts(options: &Options) -> Result<Accounts, StartError> {
     let limit = |value: i32| u64::try_from(value).ok();
-    let configured = options.accounts.iter().map(|account| {
+    let mut configured = Vec::new();
+    for account in &options.accounts {
         let limits = AccountLimits {
             connections_max: limit(account.limits.max_connections),
             subscriptions_max: limit(account.limits.max_subscriptions),
             payload_bytes_max: usize::try_from(account.limits.max_payload).ok(),
             leafnodes_max: limit(account.limits.max_leafnodes),
         };
-        (account.name.as_str(), limits)
-    });
+        let mut mappings = Mappings::default();
+        for mapping in &account.mappings {
+            // Those of a cluster are for its members; this server is in none.
+            let everywhere = mapping.destinations.iter().filter(|one| one.cluster.is_none());
+            let destinations: Vec<_> = everywhere
+                .map(|one| Destination { subject: &one.subject, weight: one.weight })
+                .collect();
+            mappings.add(&mapping.source, &destinations).map_err(|error| StartError::Mapping {
+                account: account.name.clone(),
+                subject: mapping.source.clone(),
+                reason: error.to_string(),
+            })?;
+        }
+        configured.push((account.name.as_str(), limits, mappings));
+    }
     let system = match (&options.system_account, options.no_system_account) {
         (Some(name), _) => Some(name.as_str()),
         (None, false) => Some(SYSTEM_ACCOUNT),
         (None, true) => None,
     };
-    Accounts::new(configured, system)
+    Ok(Accounts::new(configured, system))
 }
 
 /// What links need of `options`.
@@ -39,11 +57,13 @@ pub(crate) fn compile(
     options: &Options,
     keys: &ServerKeys,
     accounts: &Arc<Accounts>,
+    advertised: Option<(String, Option<u16>)>,
     listening: SocketAddr,
 ) -> Snapshot {
     let auth = Arc::new(AuthSnapshot::from_options(options));
     let positive = |value: i64| usize::try_from(value).ok().filter(|value| *value > 0);
-    let (host, port) = advertised(options, listening);
+    let (host, port) = advertised.unwrap_or_else(|| (options.host.clone(), None));
+    let port = port.unwrap_or(listening.port());
     let id = keys.public();
     let info = Info {
         server_name: options.server_name.clone().unwrap_or_else(|| id.clone()),
@@ -84,16 +104,23 @@ pub(crate) fn compile(
     }
 }
 
-/// Host and port that clients are told.
-fn advertised(options: &Options, listening: SocketAddr) -> (String, u16) {
-    let fallback = (options.host.clone(), listening.port());
-    let Some(text) = &options.client_advertise else { return fallback };
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() => {
-            let port = port.parse().ok().filter(|port| *port != 0);
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            (host.to_owned(), port.unwrap_or(listening.port()))
-        }
-        _ => (text.clone(), listening.port()),
-    }
+/// Host and port that clients are told, where they are configured; no port means the listener's.
+///
+/// # Errors
+/// When the text is no address.
+pub(crate) fn advertised(options: &Options) -> Result<Option<(String, Option<u16>)>, StartError> {
+    let Some(text) = &options.client_advertise else { return Ok(None) };
+    let refuse = |why: &str| StartError::Advertise(text.clone(), why.to_owned());
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if host.starts_with('[') || !host.contains(':') => (host, Some(port)),
+        None => (text.as_str(), None),
+        Some(_) => return Err(refuse("too many colons in address")),
+    };
+    let port = match port {
+        None => None,
+        Some(port) => Some(port.parse::<i32>().map_err(|_| refuse("invalid port"))?),
+    };
+    let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Ok(Some((host.to_owned(), port)))
 }

@@ -213,6 +213,8 @@ fn provider(options: &Tls) -> Result<CryptoProvider, TlsError> {
                 CurvePreference::P384 => Ok(ring::kx_group::SECP384R1),
                 CurvePreference::P521 => Err("CurveP521"),
                 CurvePreference::X25519MlKem768 => Err("X25519MLKEM768"),
+                CurvePreference::P256MlKem768 => Err("SecP256r1MLKEM768"),
+                CurvePreference::P384MlKem1024 => Err("SecP384r1MLKEM1024"),
             };
             group.map_err(|name| TlsError::NotOffered { what: "curve", name: name.to_owned() })
         });

@@ -13,7 +13,8 @@ fn rule(allow: Option<&[&str]>, deny: &[&str]) -> options::SubjectPermission {
 
 #[test]
 fn deny_beats_allow_for_publishes() {
-    let cases: [(Option<&[&str]>, &[&str], &str, bool); 8] = [
+    type Case<'a> = (Option<&'a [&'a str]>, &'a [&'a str], &'a str, bool);
+    let cases: [Case<'_>; 8] = [
         (None, &[], "a", true),
         (Some(&[]), &[], "a", false),
         (Some(&["a.*"]), &[], "a.b", true),
@@ -36,7 +37,8 @@ fn deny_beats_allow_for_publishes() {
 
 #[test]
 fn queues_have_their_own_entries() {
-    let cases: [(&[&str], &[&str], &str, Option<&str>, bool); 14] = [
+    type Case<'a> = (&'a [&'a str], &'a [&'a str], &'a str, Option<&'a str>, bool);
+    let cases: [Case<'_>; 14] = [
         (&["foo"], &[], "foo", None, true),
         (&["foo"], &[], "foo", Some("q"), true),
         (&["foo v1"], &[], "foo", None, false),

@@ -2,6 +2,7 @@
 //!
 //! Source: Go `server/auth.go` (`configureAuthorization`, `processClientOrLeafAuthentication`).
 
+use crate::nkey::is_signed_by;
 use crate::password::{PasswordCheck, equal, is_bcrypt};
 use crate::permissions::Permissions;
 use natsd_config::Options;
@@ -20,6 +21,10 @@ pub struct Credentials<'a> {
     pub token: &'a str,
     /// Public nkey, empty when none was given.
     pub nkey: &'a str,
+    /// Signature of the nonce, empty when none was given.
+    pub sig: &'a str,
+    /// The nonce that this client was sent.
+    pub nonce: &'a str,
 }
 
 /// Who a connection is.
@@ -56,8 +61,15 @@ struct User {
 enum Mode {
     Open,
     Token(String),
-    Single { user: String, pass: String },
-    Users { users: HashMap<String, User>, no_auth_user: Option<String> },
+    Single {
+        user: String,
+        pass: String,
+    },
+    Users {
+        users: HashMap<String, User>,
+        nkeys: HashMap<String, User>,
+        no_auth_user: Option<String>,
+    },
 }
 
 /// The users of one configuration.
@@ -77,7 +89,7 @@ impl AuthSnapshot {
     /// Compiles the users and their permissions.
     #[must_use]
     pub fn from_options(options: &Options) -> AuthSnapshot {
-        let mode = if !options.users.is_empty() {
+        let mode = if !options.users.is_empty() || !options.nkeys.is_empty() {
             let users = options.users.iter().map(|user| {
                 let permissions = user.permissions.as_ref().map(Permissions::compile).map(Arc::new);
                 let identity = Identity {
@@ -93,7 +105,26 @@ impl AuthSnapshot {
                 };
                 (user.username.clone(), compiled)
             });
-            Mode::Users { users: users.collect(), no_auth_user: options.no_auth_user.clone() }
+            let nkeys = options.nkeys.iter().map(|user| {
+                let permissions = user.permissions.as_ref().map(Permissions::compile).map(Arc::new);
+                let identity = Identity {
+                    user: user.nkey.clone(),
+                    account: user.account.clone(),
+                    permissions,
+                };
+                let compiled = User {
+                    password: String::new(),
+                    identity,
+                    connection_types: user.allowed_connection_types.clone(),
+                    proxy_required: user.proxy_required,
+                };
+                (user.nkey.clone(), compiled)
+            });
+            Mode::Users {
+                users: users.collect(),
+                nkeys: nkeys.collect(),
+                no_auth_user: options.no_auth_user.clone(),
+            }
         } else if let Some(token) = &options.token {
             Mode::Token(token.clone())
         } else if let Some(user) = &options.username {
@@ -110,6 +141,12 @@ impl AuthSnapshot {
         !matches!(self.mode, Mode::Open)
     }
 
+    /// Whether clients have to be sent a nonce.
+    #[must_use]
+    pub fn needs_nonce(&self) -> bool {
+        matches!(&self.mode, Mode::Users { nkeys, .. } if !nkeys.is_empty())
+    }
+
     /// Whether INFO says so: not when a client that brings nothing is let in as somebody.
     #[must_use]
     pub fn is_announced(&self) -> bool {
@@ -119,7 +156,7 @@ impl AuthSnapshot {
     /// The user of a client that sends an operation before any CONNECT, if that is allowed.
     #[must_use]
     pub fn implicit_user(&self, connection: ConnectionType) -> Option<Identity> {
-        let Mode::Users { users, no_auth_user: Some(name) } = &self.mode else { return None };
+        let Mode::Users { users, no_auth_user: Some(name), .. } = &self.mode else { return None };
         let user = users.get(name)?;
         let allowed = user.allows(connection) && !user.proxy_required;
         allowed.then(|| user.identity.clone())
@@ -144,10 +181,24 @@ impl AuthSnapshot {
                 compare(pass, credentials.pass, identity)
             }
             Mode::Single { .. } => Decision::Refused,
-            Mode::Users { users, no_auth_user } => {
-                let Credentials { user, pass, token, nkey } = credentials;
+            Mode::Users { users, nkeys, no_auth_user } => {
+                let Credentials { user, pass, token, nkey, sig, nonce } = credentials;
                 let anonymous = [user, pass, token, nkey].iter().all(|text| text.is_empty());
                 let implicit = no_auth_user.as_deref().filter(|_| anonymous);
+                let by_nkey = implicit.filter(|name| nkeys.contains_key(*name)).unwrap_or(nkey);
+                if !nkeys.is_empty() && !by_nkey.is_empty() {
+                    return match nkeys.get(by_nkey) {
+                        Some(user) if !user.allows(connection) || user.proxy_required => {
+                            Decision::Refused
+                        }
+                        Some(user)
+                            if nkey.is_empty() || is_signed_by(nkey, nonce.as_bytes(), sig) =>
+                        {
+                            Decision::Granted(user.identity.clone())
+                        }
+                        _ => Decision::Refused,
+                    };
+                }
                 let Some(user) = users.get(implicit.unwrap_or(user)) else {
                     return Decision::Refused;
                 };

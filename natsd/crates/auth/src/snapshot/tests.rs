@@ -13,7 +13,7 @@ fn user(name: &str, pass: &str, account: Option<&str>) -> User {
 
 #[track_caller]
 fn check(snapshot: &AuthSnapshot, user: &str, pass: &str, token: &str, expected: Option<&str>) {
-    let credentials = Credentials { user, pass, token, nkey: "" };
+    let credentials = Credentials { user, pass, token, nkey: "", sig: "", nonce: "" };
     let found = match snapshot.authenticate(credentials, ConnectionType::Standard) {
         Decision::Granted(identity) => Some(identity.user),
         Decision::Refused => None,

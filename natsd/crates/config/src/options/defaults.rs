@@ -36,6 +36,7 @@ impl Options {
     #[must_use]
     pub fn empty() -> Options {
         Options {
+            allow_unknown_keys: false,
             config_file: None,
             config_digest: String::new(),
             server_name: None,

@@ -16,6 +16,9 @@ mod listener;
 mod peers;
 mod tls;
 
+pub(crate) use defaults::SYNC_INTERVAL;
+pub(crate) use peers::RTT_THRESHOLDS;
+
 pub use account::{
     Account, AccountJetStream, AccountLimits, MapDestination, MsgTrace, ServiceExport,
     ServiceImport, ServiceLatency, ServiceResponse, StreamExport, StreamImport, SubjectMapping,
@@ -114,7 +117,7 @@ pub struct Admin {
 pub enum AccountResolver {
     /// `MEM`: only those of `resolver_preload`.
     Memory,
-    /// `URL(…)`: fetched by HTTP; the account's public key is appended.
+    /// `URL(…)`: fetched by HTTP; ends in a slash, after which comes the account's public key.
     Url(String),
     /// `{type: FULL}`: a directory with all of them, kept equal between servers over NATS.
     Full {
@@ -179,6 +182,9 @@ pub type Positions = BTreeMap<String, Position>;
 /// Everything that a server can be told. See the module for what "not set" looks like.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
+    /// Unknown keys of the top level are no error. Only for embedding.
+    pub allow_unknown_keys: bool,
+
     // ---- identity and client listener
     /// The configuration file, as it was named; none means flags and defaults only.
     pub config_file: Option<String>,

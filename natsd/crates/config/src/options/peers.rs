@@ -73,6 +73,28 @@ pub struct Compression {
     pub rtt_thresholds: Vec<Duration>,
 }
 
+impl Compression {
+    /// Do both say the same? For `s2_auto` no thresholds are the default ones.
+    ///
+    /// Source: Go `CompressionOpts.equals`.
+    #[must_use]
+    pub fn is_equivalent(&self, other: &Compression) -> bool {
+        let thresholds = |compression: &Compression| {
+            if compression.rtt_thresholds.is_empty() {
+                RTT_THRESHOLDS.to_vec()
+            } else {
+                compression.rtt_thresholds.clone()
+            }
+        };
+        self.mode == other.mode && (self.mode != "s2_auto" || thresholds(self) == thresholds(other))
+    }
+}
+
+/// Round trip times from which the next level of compression is used.
+/// Go: `defaultCompressionS2AutoRTTThresholds`.
+pub(crate) const RTT_THRESHOLDS: [Duration; 3] =
+    [Duration::from_millis(10), Duration::from_millis(50), Duration::from_millis(100)];
+
 /// A compression mode after validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompressionMode {

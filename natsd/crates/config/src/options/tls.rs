@@ -153,12 +153,18 @@ pub enum CurvePreference {
     X25519,
     /// Curve25519 together with ML-KEM-768
     X25519MlKem768,
+    /// NIST P-256 together with ML-KEM-768
+    P256MlKem768,
+    /// NIST P-384 together with ML-KEM-1024
+    P384MlKem1024,
 }
 
 impl CurvePreference {
     /// Every name that the configuration accepts.
     pub const ALL: &'static [(&'static str, CurvePreference)] = &[
         ("X25519MLKEM768", CurvePreference::X25519MlKem768),
+        ("SecP256r1MLKEM768", CurvePreference::P256MlKem768),
+        ("SecP384r1MLKEM1024", CurvePreference::P384MlKem1024),
         ("X25519", CurvePreference::X25519),
         ("CurveP256", CurvePreference::P256),
         ("CurveP384", CurvePreference::P384),

@@ -35,6 +35,8 @@ impl ClientLink {
             pass: &self.connect.pass,
             token: &self.connect.auth_token,
             nkey: &self.connect.nkey,
+            sig: &self.connect.sig,
+            nonce: &self.nonce,
         };
         match cx.snapshot.auth.authenticate(credentials, ClientLink::connection_type()) {
             Decision::Granted(identity) => self.granted(cx, identity),
@@ -149,8 +151,14 @@ impl ClientLink {
         if !parts.is_empty() {
             label = format!("{label} - {:?}", parts.join(":"));
         }
-        if !self.user.is_empty() {
-            label = format!("{label} - {:?}", format!("{}/{}", self.account.name(), self.user));
+        let user = match () {
+            () if !connect.nkey.is_empty() => format!("nkey:{}", connect.nkey),
+            () if !self.user.is_empty() => format!("user:{}", self.user),
+            () if !connect.auth_token.is_empty() => "token".to_owned(),
+            () => String::new(),
+        };
+        if !user.is_empty() {
+            label = format!("{label} - {:?}", format!("{}/{user}", self.account.name()));
         }
         self.label = label.into();
         self.sink.status.update_details(|details| {

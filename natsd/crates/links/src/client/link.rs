@@ -56,19 +56,21 @@ pub struct ClientLink {
     pub(super) subscriptions_max: Option<usize>,
     pub(super) liveness: Liveness,
     pub(super) client_ip: Box<str>,
+    pub(super) nonce: Box<str>,
     pub(super) in_msgs: u64,
     pub(super) in_bytes: u64,
     registered: bool,
 }
 
 impl ClientLink {
-    /// A link in the global account. `client_ip` is what INFO tells the client of its address.
+    /// A link in the global account. `client_ip` and `nonce` are what INFO told the client.
     #[must_use]
     pub fn new(
         sink: Arc<ClientSink>,
         snapshot: &Snapshot,
         stats: Arc<ServerStats>,
         client_ip: &str,
+        nonce: &str,
         now: Timestamp,
     ) -> ClientLink {
         let account = snapshot.accounts.global().clone();
@@ -100,6 +102,7 @@ impl ClientLink {
             subscriptions_max: None,
             liveness: Liveness::new(now, snapshot.ping_interval),
             client_ip: client_ip.into(),
+            nonce: nonce.into(),
             in_msgs: 0,
             in_bytes: 0,
             registered,

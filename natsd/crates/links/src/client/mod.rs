@@ -11,3 +11,4 @@ mod trace;
 pub use link::{ClientLink, Progress};
 pub use sink::ClientSink;
 pub use status::{ClientDetails, ClientStatus};
+pub(crate) use trace::Shown;

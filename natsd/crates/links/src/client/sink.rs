@@ -1,8 +1,9 @@
 //! The half of a client connection that others deliver to.
 
 use super::status::ClientStatus;
-use super::trace;
+use super::trace::{self, Shown};
 use crate::CloseReason;
+use crate::Snapshot;
 use crate::core::outbound::{self, HasOutbound, Outbound, OutboundLimits, Pending, SocketWriter};
 use crate::core::subscriptions::Subscriptions;
 use ::core::sync::atomic::Ordering;
@@ -40,6 +41,7 @@ pub struct ClientSink {
     label: Box<str>,
     started: Timestamp,
     writer: Box<dyn SocketWriter>,
+    shown: Shown,
     output: LeveledMutex<40, Output>,
     subscriptions: LeveledMutex<35, Subscriptions>,
     /// Counters and details, for monitoring.
@@ -53,10 +55,10 @@ impl ClientSink {
         id: ConnectionId,
         address: &str,
         writer: Box<dyn SocketWriter>,
-        pending_max: usize,
-        drop_when_crowded: bool,
+        snapshot: &Snapshot,
         now: Timestamp,
     ) -> ClientSink {
+        let (pending_max, drop_when_crowded) = (snapshot.pending_max, snapshot.drop_when_crowded);
         let soft = if drop_when_crowded {
             pending_max / 4 * 3
         } else {
@@ -79,6 +81,7 @@ impl ClientSink {
             label: format!("{address} - cid:{id}").into(),
             started: now,
             writer,
+            shown: snapshot.shown(),
             output: LeveledMutex::new(output),
             subscriptions: LeveledMutex::default(),
             status,
@@ -252,7 +255,7 @@ impl Deliver for ClientSink {
             return Delivered::Refused;
         }
         if tracing::enabled!(target: trace::TARGET, tracing::Level::TRACE) {
-            trace::delivery(&self.label, msg, subscription.sid(), output.headers);
+            trace::delivery(&self.label, msg, subscription.sid(), output.headers, self.shown);
         }
         Delivered::Queued {
             needs_flush: output.outbound.promise_flush(),

@@ -6,7 +6,6 @@ use super::super::context::Snapshot;
 use natsd_base::quote;
 use natsd_broker::Msg;
 use natsd_wire::nats::{Op, Publish};
-use serde_json::Value;
 use tracing::trace;
 
 /// Target of the events, so that protocol traces can be switched apart from the rest.
@@ -42,16 +41,33 @@ fn published(label: &str, publish: &Publish<'_>, snapshot: &Snapshot) {
     let line: Vec<_> =
         parts.iter().filter(|part| !part.is_empty()).map(|part| text(part)).collect();
     trace!(target: TARGET, "{label} - <<- [{verb} {}]", line.join(" "));
-    let payload = publish.payload();
-    let shown =
-        if snapshot.trace_headers { &payload[..publish.header_size.unwrap_or(0)] } else { payload };
-    let limit = snapshot.traced_bytes_max;
-    if limit > 0 && shown.len() > limit {
-        let shown = quote(&shown[..limit]);
-        let shown = shown.strip_suffix('"').unwrap_or(&shown);
-        trace!(target: TARGET, "{label} - <<- MSG_PAYLOAD: [{shown}...\"]");
+    payload(label, "<<-", publish.payload(), publish.header_size.unwrap_or(0), snapshot.shown());
+}
+
+/// How much of a message traces show.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown {
+    /// Bytes; 0 is all.
+    pub(crate) bytes_max: usize,
+    pub(crate) only_headers: bool,
+}
+
+fn payload(label: &str, arrow: &str, payload: &[u8], header_size: usize, shown: Shown) {
+    // Headers end in a line end and an empty line, which is not shown.
+    let text = match (shown.only_headers, header_size.checked_sub(4)) {
+        (true, Some(size)) => &payload[..size],
+        (true, None) => return,
+        (false, _) => payload,
+    };
+    if text.is_empty() {
+        return;
+    }
+    if shown.bytes_max > 0 && text.len() > shown.bytes_max {
+        let text = quote(&text[..shown.bytes_max]);
+        let text = text.strip_suffix('"').unwrap_or(&text);
+        trace!(target: TARGET, "{label} - {arrow} MSG_PAYLOAD: [{text}...\"]");
     } else {
-        trace!(target: TARGET, "{label} - <<- MSG_PAYLOAD: [{}]", quote(shown));
+        trace!(target: TARGET, "{label} - {arrow} MSG_PAYLOAD: [{}]", quote(text));
     }
 }
 
@@ -61,7 +77,7 @@ pub(super) fn output(label: &str, line: &str) {
 }
 
 /// Logs the delivery of a message.
-pub(super) fn delivery(label: &str, msg: &Msg<'_>, sid: &[u8], headers: bool) {
+pub(super) fn delivery(label: &str, msg: &Msg<'_>, sid: &[u8], headers: bool, shown: Shown) {
     let with_headers = msg.header_size > 0 && headers;
     let verb: &[u8] = if with_headers { b"HMSG" } else { b"MSG" };
     let stripped = (msg.payload_crlf.len() - 2 - msg.header_size).to_string();
@@ -72,34 +88,103 @@ pub(super) fn delivery(label: &str, msg: &Msg<'_>, sid: &[u8], headers: bool) {
     let line: Vec<_> =
         parts.iter().filter(|part| !part.is_empty()).map(|part| text(part)).collect();
     trace!(target: TARGET, "{label} - ->> [{}]", line.join(" "));
+    let skipped = if with_headers { 0 } else { msg.header_size };
+    let size = msg.payload_crlf.len() - 2;
+    let header_size = if with_headers { msg.header_size } else { 0 };
+    payload(label, "->>", &msg.payload_crlf[skipped..size], header_size, shown);
 }
 
-/// The CONNECT as JSON with its secrets replaced. What is no JSON is not shown at all, because
-/// secrets could not be told from the rest.
-fn without_secrets(json: &[u8]) -> String {
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice(json) else {
-        return "[UNREADABLE]".into();
-    };
-    for (key, value) in &mut fields {
-        let key = key.to_ascii_lowercase();
-        let secret = key.starts_with("pass")
-            || key.starts_with("auth_token")
-            || matches!(key.as_str(), "sig" | "proxy_sig" | "nkey" | "jwt");
-        if secret {
-            *value = Value::String("[REDACTED]".into());
+/// Keys of secrets, and whether the key may go on: `passwd` is one too.
+const SECRETS: [(&str, bool); 6] = [
+    ("auth_token", true),
+    ("pass", true),
+    ("proxy_sig", false),
+    ("sig", false),
+    ("nkey", false),
+    ("jwt", false),
+];
+
+/// The CONNECT with its secrets replaced, also where it is no JSON.
+fn without_secrets(arguments: &[u8]) -> String {
+    let text = String::from_utf8_lossy(arguments);
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text.as_ref();
+    let mut in_word = false;
+    while let Some(letter) = rest.chars().next() {
+        let value = if in_word { None } else { secret_value(rest) };
+        if let Some((before, after)) = value {
+            shown.push_str(&rest[..before]);
+            shown.push_str("[REDACTED]");
+            rest = &rest[after..];
+            in_word = false;
+        } else {
+            shown.push(letter);
+            rest = &rest[letter.len_utf8()..];
+            in_word = letter.is_alphanumeric() || letter == '_';
         }
     }
-    Value::Object(fields).to_string()
+    shown
+}
+
+/// Where the value of the secret at the start of `text` begins and ends, if one is there.
+fn secret_value(text: &str) -> Option<(usize, usize)> {
+    let is_key = |(key, _): &&(&str, bool)| {
+        text.get(..key.len()).is_some_and(|start| start.eq_ignore_ascii_case(key))
+    };
+    let (key, goes_on) = SECRETS.iter().find(is_key)?;
+    let mut at = key.len();
+    let skip = |at: usize, skipped: fn(char) -> bool| {
+        text[at..].find(|letter| !skipped(letter)).map_or(text.len(), |count| at + count)
+    };
+    if *goes_on {
+        at = skip(at, |letter| !letter.is_whitespace() && !matches!(letter, '"' | ':' | '='));
+    }
+    at += usize::from(text[at..].starts_with('"'));
+    at = skip(at, char::is_whitespace);
+    if !text[at..].starts_with([':', '=']) {
+        return None;
+    }
+    at = skip(at + 1, char::is_whitespace);
+    let quoted = text[at..].starts_with('"');
+    at += usize::from(quoted);
+    let mut escaped = false;
+    let end = text[at..].find(|letter| {
+        let ends = match letter {
+            '"' => !escaped,
+            ',' | '\r' | '\n' | '}' => !quoted,
+            _ => false,
+        };
+        escaped = quoted && letter == '\\' && !escaped;
+        ends
+    });
+    Some((at, end.map_or(text.len(), |count| at + count)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::without_secrets;
 
+    /// Go: TestRemovePassFromTrace server/log_test.go:224
+    /// Go: TestRemoveAuthTokenFromTrace server/log_test.go:352
+    /// Go: TestRemoveAdditionalAuthFieldsFromTrace server/log_test.go:480
     #[test]
     fn secrets_do_not_reach_the_log() {
-        let shown = without_secrets(br#"{"user":"me","pass":"s3cret","auth_token":"s3cret","nkey":"s3cret","SIG":"s3cret","proxy_sig":"s3cret"}"#);
-        assert!(shown.contains("me") && !shown.contains("s3cret"), "{shown}");
-        assert_eq!(without_secrets(b"{\"pass\":\"s3cret\""), "[UNREADABLE]");
+        let cases = [
+            (r#"{"user":"me","pass":"s3cret"}"#, r#"{"user":"me","pass":"[REDACTED]"}"#),
+            (r#"{"pass" : "s3,c\"}ret","a":1}"#, r#"{"pass" : "[REDACTED]","a":1}"#),
+            ("{pass:s3cret,   password =  s3cret}", "{pass:[REDACTED],   password =  [REDACTED]}"),
+            ("{auth_token:s3cret", "{auth_token:[REDACTED]"),
+            (
+                r#"{"SIG":"s3cret","proxy_sig":"s"}"#,
+                r#"{"SIG":"[REDACTED]","proxy_sig":"[REDACTED]"}"#,
+            ),
+            (r#"{"nkey":"","jwt":"x.y"}"#, r#"{"nkey":"[REDACTED]","jwt":"[REDACTED]"}"#),
+            (r#"{"signal":"x","compass":"n"}"#, r#"{"signal":"x","compass":"n"}"#),
+            ("pass", "pass"),
+            ("{\"pass\":\"s3cret", "{\"pass\":\"[REDACTED]"),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(without_secrets(given.as_bytes()), expected);
+        }
     }
 }

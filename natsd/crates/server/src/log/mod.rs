@@ -9,7 +9,7 @@ mod syslog;
 
 use file::LogFile;
 use format::Line;
-use natsd_base::LeveledMutex;
+use natsd_base::{LeveledMutex, os_error};
 use natsd_config::Options;
 use natsd_config::options::LogFormat;
 use std::fmt::Write as _;
@@ -30,7 +30,7 @@ const FATAL: &str = "natsd::fatal";
 #[non_exhaustive]
 pub enum LogError {
     /// The log file cannot be opened.
-    #[error("error opening file: open {path}: {source}")]
+    #[error("error opening file: open {path}: {}", os_error(source))]
     File {
         /// Path as configured.
         path: String,
@@ -38,7 +38,7 @@ pub enum LogError {
         source: io::Error,
     },
     /// The syslog cannot be reached.
-    #[error("error connecting to syslog: {0}")]
+    #[error("error connecting to syslog: {}", os_error(.0))]
     Syslog(io::Error),
     /// The URL of the remote syslog makes no sense.
     #[error("error invalid network type: {0}; use udp://, tcp:// or unix://")]

@@ -1066,3 +1066,18 @@ proptest! {
         prop_assert_eq!(list.depth(), 0);
     }
 }
+
+#[test]
+fn wildcards_come_before_the_token_but_behind_the_last_one() {
+    let filters =
+        ["a.b.c", "a.b.*", "a.*.c", "*.b.c", "a.b.>", "a.>", ">", "*.*.*", "a.*.>", "*.>"];
+    let mut list = Sublist::new();
+    for filter in filters {
+        list.insert(filter.as_bytes(), None, sub(filter)).unwrap();
+    }
+    let found = list.match_subject(b"a.b.c");
+    let found: Vec<&str> = found.plain.iter().map(|sub| sub.0.subject.as_str()).collect();
+    let expected =
+        [">", "*.>", "*.*.*", "*.b.c", "a.>", "a.*.>", "a.*.c", "a.b.>", "a.b.c", "a.b.*"];
+    assert_eq!(found, expected);
+}

@@ -78,36 +78,42 @@ fn step_filter<'a>(label: &[u8], filter: &'a [u8]) -> Step<'a> {
 }
 
 impl<P: Payload> Trie<P> {
-    /// Visits the payload of every filter that stands for the literal `subject`.
+    /// Visits the payload of every filter that stands for the literal `subject`, in Go's order: at
+    /// each token `>` before `*` before the token itself, but a last token before a last `*`.
     #[inline]
     pub(crate) fn visit_matching<'a, B>(
         &'a self,
         subject: &[u8],
         mut visit: impl FnMut(&'a P) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
+        // Children that may match, the next one last.
         let mut stack: Stack<'_> = SmallVec::new();
-        stack.push((ROOT, subject));
-        while let Some((index, rest)) = stack.pop() {
-            let node = self.nodes.get(index);
-            if node.any_tail != NONE {
-                visit(&self.nodes.get(node.any_tail).payload)?;
+        let mut expand = Some((ROOT, subject));
+        loop {
+            if let Some((index, rest)) = expand.take() {
+                let node = self.nodes.get(index);
+                if node.any_tail != NONE {
+                    visit(&self.nodes.get(node.any_tail).payload)?;
+                }
+                let (token, more) = split_first_token(rest);
+                let literal = self.literal_child(node, token).unwrap_or(NONE);
+                let mut children = [literal, node.any_token];
+                if more.is_none() {
+                    children.swap(0, 1);
+                }
+                let children = children.into_iter().filter(|&child| child != NONE);
+                stack.extend(children.map(|child| (child, rest)));
             }
-            let literal = self.literal_child(node, split_first_token(rest).0).unwrap_or(NONE);
-            for child in [node.any_token, literal] {
-                if child == NONE {
-                    continue;
-                }
-                let child_node = self.nodes.get(child);
-                match step_literal(child_node.label.as_bytes(), rest) {
-                    Step::Here if !child_node.payload.is_empty() => visit(&child_node.payload)?,
-                    Step::Below(below) if child_node.child_count() > 0 => {
-                        stack.push((child, below));
-                    }
-                    Step::Here | Step::Below(_) | Step::Mismatch | Step::Under => {}
-                }
+            let Some((child, rest)) = stack.pop() else {
+                return ControlFlow::Continue(());
+            };
+            let node = self.nodes.get(child);
+            match step_literal(node.label.as_bytes(), rest) {
+                Step::Here if !node.payload.is_empty() => visit(&node.payload)?,
+                Step::Below(below) if node.child_count() > 0 => expand = Some((child, below)),
+                Step::Here | Step::Below(_) | Step::Mismatch | Step::Under => {}
             }
         }
-        ControlFlow::Continue(())
     }
 
     /// Visits the payload of every filter that stands for some subject that `filter` stands for.

@@ -283,9 +283,9 @@ impl Lexer<'_> {
     pub(super) fn suffixed_number(&mut self) -> State {
         match self.next() {
             'b' | 'B' | 'i' | 'I' => State::SuffixedNumber,
-            character if ends_number(character) || character.is_ascii_digit() => {
-                self.emit_read(ItemKind::Integer)
-            }
+            character if ends_number(character) => self.emit_read(ItemKind::Integer),
+            // A duration like `10m30s`, or any other text. Go 2.15.1; before, a digit here was an
+            // error.
             _ => {
                 self.back();
                 self.start_bare_string()
