@@ -19,7 +19,6 @@ use axum::response::Response;
 use std::sync::Arc;
 
 /// The monitoring endpoints of `backend` below `base_path` (empty or a path such as `/nats`).
-#[must_use]
 pub fn router(backend: Arc<dyn AdminBackend>, base_path: &str) -> Router {
     let base_path = path::normalize_base(base_path);
     Router::new().fallback(answer).with_state(Monitor { backend, base_path: base_path.into() })

@@ -31,7 +31,6 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
      frame-ancestors 'none'";
 
 /// The management API of `backend`, and `page` at its root.
-#[must_use]
 pub fn router(backend: Arc<dyn AdminBackend>, auth: AuthConfig, page: &'static str) -> Router {
     let auth = Arc::new(auth);
     let api = Router::new()
