@@ -4,6 +4,7 @@
 
 use crate::accept;
 use crate::clock::Clock;
+use crate::query::MonitorState;
 use crate::registry::Registry;
 use crate::snapshot;
 use crate::tls::{self, TlsError};
@@ -71,6 +72,7 @@ pub struct Server {
     pub accounts: Arc<Accounts>,
     /// Address of the client listener.
     pub client_address: SocketAddr,
+    pub(crate) monitor: MonitorState,
     id: String,
     snapshot: ArcSwap<Snapshot>,
     pub(crate) tls: Option<tls::ServerTls>,
@@ -110,6 +112,7 @@ impl Server {
             stats: Arc::default(),
             accounts,
             client_address,
+            monitor: MonitorState::new(&options, clock.now()),
             id: keys.public(),
             snapshot: ArcSwap::from_pointee(snapshot),
             tls,
@@ -186,6 +189,17 @@ impl Server {
         loop {
             let notified = self.stop_listening.notified();
             if !self.is_accepting() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Waits until the server shuts down.
+    pub(crate) async fn wait_shutdown(&self) {
+        loop {
+            let notified = self.stop_listening.notified();
+            if self.stopping.load(Ordering::Relaxed) {
                 return;
             }
             notified.await;
