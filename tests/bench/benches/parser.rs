@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use natsd_bench::{header_publishes, publishes, subscriptions};
+use natsd_bench::inputs::{header_publishes, publishes, subscriptions};
 use natsd_wire::nats::{Parsed, Parser, ParserLimits};
 
 const LIMITS: ParserLimits =
