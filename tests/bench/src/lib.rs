@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Programs that load a server from outside: see `src/bin`.

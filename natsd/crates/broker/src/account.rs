@@ -1,6 +1,6 @@
 //! Accounts: what is published in one is seen in that one only.
 
-use crate::SubscriptionRef;
+use crate::{Mappings, SubscriptionRef};
 use core::sync::atomic::{AtomicU64, Ordering};
 use natsd_subject::{MatchResult, Sublist, SublistError};
 use parking_lot::RwLock;
@@ -60,6 +60,7 @@ pub struct Account {
     id: u64,
     name: Arc<str>,
     limits: AccountLimits,
+    mappings: Mappings,
     interest: RwLock<Sublist<SubscriptionRef>>,
     generation: AtomicU64,
     connections: AtomicU64,
@@ -71,11 +72,12 @@ pub struct Account {
 }
 
 impl Account {
-    fn new(id: u64, name: &str, limits: AccountLimits) -> Account {
+    fn new(id: u64, name: &str, limits: AccountLimits, mappings: Mappings) -> Account {
         Account {
             id,
             name: name.into(),
             limits,
+            mappings,
             interest: RwLock::new(Sublist::new()),
             generation: AtomicU64::new(1),
             connections: AtomicU64::new(0),
@@ -96,6 +98,13 @@ impl Account {
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Its subject mappings.
+    #[must_use]
+    #[inline]
+    pub fn mappings(&self) -> &Mappings {
+        &self.mappings
     }
 
     /// Its bounds.
@@ -208,21 +217,21 @@ impl Accounts {
     /// The accounts of a configuration, the global one and the system account (if any) among them.
     #[must_use]
     pub fn new<'a>(
-        configured: impl IntoIterator<Item = (&'a str, AccountLimits)>,
+        configured: impl IntoIterator<Item = (&'a str, AccountLimits, Mappings)>,
         system: Option<&str>,
     ) -> Accounts {
         let mut by_name = BTreeMap::new();
         let mut id = 0;
-        let mut add = |name: &str, limits| {
+        let mut add = |name: &str, limits, mappings| {
             id += 1;
-            let account = Arc::new(Account::new(id, name, limits));
+            let account = Arc::new(Account::new(id, name, limits, mappings));
             by_name.entry(account.name.clone()).or_insert(account).clone()
         };
-        for (name, limits) in configured {
-            add(name, limits);
+        for (name, limits, mappings) in configured {
+            add(name, limits, mappings);
         }
-        let global = add(GLOBAL_ACCOUNT, AccountLimits::default());
-        let system = system.map(|name| add(name, AccountLimits::default()));
+        let global = add(GLOBAL_ACCOUNT, AccountLimits::default(), Mappings::default());
+        let system = system.map(|name| add(name, AccountLimits::default(), Mappings::default()));
         Accounts { by_name, global, system }
     }
 

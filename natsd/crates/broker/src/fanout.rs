@@ -78,6 +78,13 @@ impl Worker {
         self.cache.lookup(account, subject).plain.iter().find(|one| is_it(one)).cloned()
     }
 
+    /// Where `account` sends a message of `subject`, if it maps it.
+    #[inline]
+    pub fn map_subject(&mut self, account: &Account, subject: &[u8]) -> Option<Vec<u8>> {
+        let mappings = account.mappings();
+        if mappings.is_empty() { None } else { mappings.map(subject, &mut self.prng) }
+    }
+
     /// A random number below `bound`.
     pub fn random(&mut self, bound: usize) -> usize {
         self.prng.below(bound)

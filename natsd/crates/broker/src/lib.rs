@@ -9,6 +9,7 @@ mod cache;
 mod deliver;
 mod fanout;
 mod flush;
+mod mappings;
 mod subscription;
 
 pub use account::{Account, AccountLimits, Accounts, GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, Traffic};
@@ -16,4 +17,5 @@ pub use cache::MatchCache;
 pub use deliver::{Deliver, Delivered, Msg, Wake};
 pub use fanout::{Origin, Worker};
 pub use flush::FlushSet;
+pub use mappings::{Destination, Mappings};
 pub use subscription::{Subscription, SubscriptionRef};

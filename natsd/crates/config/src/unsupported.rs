@@ -94,12 +94,6 @@ const FEATURES: &[Feature] = &[
     fatal(&["prof_port"], |options| options.prof_port.is_set()),
     fatal(&["prof_block_rate"], |options| options.prof_block_rate != 0),
     fatal(&["default_js_domain"], |options| !options.default_js_domain.is_empty()),
-    fatal(&["mappings", "maps"], |options| {
-        options
-            .accounts
-            .iter()
-            .any(|account| account.name == crate::options::GLOBAL_ACCOUNT && has_mappings(account))
-    }),
 ];
 
 const ACCOUNT_FEATURES: &[AccountFeature] = &[
@@ -109,7 +103,6 @@ const ACCOUNT_FEATURES: &[AccountFeature] = &[
     account(&["exports"], |account| {
         !account.stream_exports.is_empty() || !account.service_exports.is_empty()
     }),
-    account(&["mappings", "maps"], has_mappings),
     account(&["nkey"], |account| account.nkey.is_some()),
     AccountFeature {
         keys: &["jetstream"],
@@ -119,10 +112,6 @@ const ACCOUNT_FEATURES: &[AccountFeature] = &[
     },
     account(&["msg_trace", "trace_dest"], |account| account.msg_trace.destination.is_some()),
 ];
-
-fn has_mappings(account: &Account) -> bool {
-    !account.mappings.is_empty()
-}
 
 /// Everything that the options ask for and the server cannot do yet. Empty blocks and disabled
 /// ones ask for nothing.
@@ -134,9 +123,6 @@ pub fn unsupported(options: &Options) -> Vec<Unsupported> {
         found.push(entry(paths, &options.positions, feature.remedy, feature.fatal));
     }
     for account in &options.accounts {
-        if account.name == crate::options::GLOBAL_ACCOUNT {
-            continue; // Its mappings are a key of the top level.
-        }
         for feature in ACCOUNT_FEATURES.iter().filter(|feature| (feature.is_used)(account)) {
             let paths = feature
                 .keys

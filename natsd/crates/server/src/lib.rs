@@ -8,8 +8,10 @@ mod accept;
 mod clock;
 mod driver;
 mod handshake;
+mod http;
 mod log;
 pub mod process;
+mod query;
 mod registry;
 mod server;
 mod snapshot;
@@ -18,6 +20,7 @@ mod tls;
 mod worker;
 
 pub use clock::Clock;
+pub use http::{HttpListeners, StartHttpError, serve_http};
 pub use log::{Log, LogError};
 pub use registry::{ClosedClient, ClosedSubscription, Registry};
 pub use server::{Server, StartError};

@@ -4,6 +4,7 @@
 
 use crate::accept;
 use crate::clock::Clock;
+use crate::query::MonitorState;
 use crate::registry::Registry;
 use crate::snapshot;
 use crate::tls::{self, TlsError};
@@ -36,6 +37,16 @@ pub enum StartError {
     /// The address for clients makes no sense.
     #[error("Error setting server INFO with ClientAdvertise value of {0}, err={1}")]
     Advertise(String, String),
+    /// A subject mapping is none.
+    #[error("mapping of {subject:?} in account {account}: {reason}")]
+    Mapping {
+        /// Name of the account.
+        account: String,
+        /// The subject that is mapped.
+        subject: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The TLS configuration cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -61,6 +72,7 @@ pub struct Server {
     pub accounts: Arc<Accounts>,
     /// Address of the client listener.
     pub client_address: SocketAddr,
+    pub(crate) monitor: MonitorState,
     id: String,
     snapshot: ArcSwap<Snapshot>,
     pub(crate) tls: Option<tls::ServerTls>,
@@ -90,7 +102,7 @@ impl Server {
         let client_address = listener
             .local_addr()
             .map_err(|source| StartError::Listen { address: address.clone(), source })?;
-        let accounts = Arc::new(snapshot::accounts(&options));
+        let accounts = Arc::new(snapshot::accounts(&options)?);
         let snapshot = snapshot::compile(&options, &keys, &accounts, advertised, client_address);
         let closed_max = usize::try_from(options.max_closed_clients).unwrap_or(0);
         let server = Arc::new(Server {
@@ -100,6 +112,7 @@ impl Server {
             stats: Arc::default(),
             accounts,
             client_address,
+            monitor: MonitorState::new(&options, clock.now()),
             id: keys.public(),
             snapshot: ArcSwap::from_pointee(snapshot),
             tls,
@@ -176,6 +189,17 @@ impl Server {
         loop {
             let notified = self.stop_listening.notified();
             if !self.is_accepting() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Waits until the server shuts down.
+    pub(crate) async fn wait_shutdown(&self) {
+        loop {
+            let notified = self.stop_listening.notified();
+            if self.stopping.load(Ordering::Relaxed) {
                 return;
             }
             notified.await;

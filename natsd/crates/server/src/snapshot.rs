@@ -2,7 +2,7 @@
 
 use crate::server::StartError;
 use natsd_auth::{AuthSnapshot, ServerKeys};
-use natsd_broker::{AccountLimits, Accounts, SYSTEM_ACCOUNT};
+use natsd_broker::{AccountLimits, Accounts, Destination, Mappings, SYSTEM_ACCOUNT};
 use natsd_config::Options;
 use natsd_config::options::WriteTimeout;
 use natsd_links::Snapshot;
@@ -16,23 +16,40 @@ pub const VERSION: &str = "2.15.1";
 pub(crate) const API_LEVEL: u64 = 5;
 
 /// The accounts of `options`.
-pub(crate) fn accounts(options: &Options) -> Accounts {
+///
+/// # Errors
+/// When a subject mapping of an account is none.
+pub(crate) fn accounts(options: &Options) -> Result<Accounts, StartError> {
     let limit = |value: i32| u64::try_from(value).ok();
-    let configured = options.accounts.iter().map(|account| {
+    let mut configured = Vec::new();
+    for account in &options.accounts {
         let limits = AccountLimits {
             connections_max: limit(account.limits.max_connections),
             subscriptions_max: limit(account.limits.max_subscriptions),
             payload_bytes_max: usize::try_from(account.limits.max_payload).ok(),
             leafnodes_max: limit(account.limits.max_leafnodes),
         };
-        (account.name.as_str(), limits)
-    });
+        let mut mappings = Mappings::default();
+        for mapping in &account.mappings {
+            // Those of a cluster are for its members; this server is in none.
+            let everywhere = mapping.destinations.iter().filter(|one| one.cluster.is_none());
+            let destinations: Vec<_> = everywhere
+                .map(|one| Destination { subject: &one.subject, weight: one.weight })
+                .collect();
+            mappings.add(&mapping.source, &destinations).map_err(|error| StartError::Mapping {
+                account: account.name.clone(),
+                subject: mapping.source.clone(),
+                reason: error.to_string(),
+            })?;
+        }
+        configured.push((account.name.as_str(), limits, mappings));
+    }
     let system = match (&options.system_account, options.no_system_account) {
         (Some(name), _) => Some(name.as_str()),
         (None, false) => Some(SYSTEM_ACCOUNT),
         (None, true) => None,
     };
-    Accounts::new(configured, system)
+    Ok(Accounts::new(configured, system))
 }
 
 /// What links need of `options`.

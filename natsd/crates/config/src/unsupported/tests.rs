@@ -37,7 +37,7 @@ fn what_the_server_cannot_do_is_named_with_its_place() {
     check("resolver: MEM", &["resolver 1:0"]);
     check("prof_port: 1", &["prof_port 1:0"]);
     check("ocsp: true", &["ocsp 1:0"]);
-    check("maps { a: b }", &["mappings 1:0"]);
+    check("maps { a: b }", &[]);
     check("default_js_domain { $G: d }", &["default_js_domain 1:0"]);
     check("authorization { proxy_required: true }", &["authorization.proxy_required 1:16"]);
     check(&format!("authorization {{ users [{{nkey: {USER}}}] }}"), &[]);
@@ -53,7 +53,6 @@ fn what_the_server_cannot_do_is_named_with_its_place() {
         ),
         &[
             "accounts.A.exports 1:168",
-            "accounts.A.mappings 1:206",
             "accounts.A.nkey 1:15",
             "accounts.A.jetstream 1:79 not fatal",
             "accounts.A.msg_trace 1:191",

@@ -43,7 +43,8 @@ impl ClientLink {
         {
             self.send_error("Invalid Publish Subject");
         }
-        let subject = publish.subject;
+        let mapped = cx.worker.map_subject(&self.account, publish.subject);
+        let subject = mapped.as_deref().unwrap_or(publish.subject);
         if let Some(b'$' | b'_') = subject.first()
             && (has_more_than(subject, GATEWAY_REPLY)
                 || has_more_than(subject, GATEWAY_REPLY_OLD)
@@ -74,7 +75,7 @@ impl ClientLink {
         let origin = Origin { connection: self.sink.id(), echo: self.connect.echo };
         let taken = cx.worker.publish(&self.account, origin, &msg, cx.now);
         if !taken && !publish.reply.is_empty() && self.connect.no_responders {
-            self.no_responders(cx, publish);
+            self.no_responders(cx, subject, publish.reply);
         }
     }
 
@@ -95,19 +96,19 @@ impl ClientLink {
     }
 
     /// Tells the requester that nobody is there, if it listens for the reply.
-    fn no_responders(&self, cx: &mut LinkCx<'_>, publish: &Publish<'_>) {
+    fn no_responders(&self, cx: &mut LinkCx<'_>, subject: &[u8], reply: &[u8]) {
         let own = self.sink.id();
         let subscription =
-            cx.worker.find_plain(&self.account, publish.reply, |one| one.connection() == own);
+            cx.worker.find_plain(&self.account, reply, |one| one.connection() == own);
         let Some(subscription) = subscription else { return };
         let mut header = b"NATS/1.0 503\r\nNats-Subject: ".to_vec();
-        header.extend_from_slice(publish.subject);
+        header.extend_from_slice(subject);
         header.extend_from_slice(b"\r\n\r\n");
         let size = header.len().to_string();
         let size = size.as_bytes();
         let parts: [&[u8]; 11] = [
             b"HMSG ",
-            publish.reply,
+            reply,
             b" ",
             subscription.sid(),
             b" ",
