@@ -130,6 +130,7 @@ async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
     let http = natsd_server::serve_http(&server, natsd_web::index_html()).await?;
     // Like Go's, it outlives the process; only a start that fails leaves nothing behind.
     pid_file.into_iter().for_each(OwnedFile::keep);
+    info!("Server is ready");
     let ports_file = write_ports_file(&server, &http);
     let lame_duck = async |server: Arc<Server>| server.lame_duck().await;
     let mut retiring = None;

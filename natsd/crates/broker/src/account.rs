@@ -46,7 +46,7 @@ impl Traffic {
 pub struct AccountLimits {
     /// Connections at once.
     pub connections_max: Option<u64>,
-    /// Subscriptions at once.
+    /// Subscriptions of one connection.
     pub subscriptions_max: Option<u64>,
     /// Bytes of one message.
     pub payload_bytes_max: Option<usize>,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
-use tracing::info;
+use tracing::{info, warn};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +124,9 @@ impl Server {
         });
         server.log_banner();
         tokio::spawn(accept::run(server.clone(), listener));
+        if server.tls.is_some() {
+            tokio::spawn(report_refused(server.clone()));
+        }
         Ok(server)
     }
 
@@ -136,11 +139,11 @@ impl Server {
         if let Some(path) = &self.options.config_file {
             info!("Using configuration file: {path} ({})", self.options.config_digest);
         }
-        info!("Listening for client connections on {}", self.client_address);
+        let address = accept::listen_address(&self.options.host, self.client_address.port());
+        info!("Listening for client connections on {address}");
         if self.tls.is_some() {
             info!("TLS required for client connections");
         }
-        info!("Server is ready");
     }
 
     /// The public key that names this run of the server.
@@ -250,6 +253,20 @@ impl Server {
                 () = tokio::time::sleep(pause) => {}
                 () = self.registry.wait_until_empty() => return,
             }
+        }
+    }
+}
+
+/// Says once a second how many TLS connections were one too many.
+async fn report_refused(server: Arc<Server>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = server.wait_stop_listening() => return,
+        }
+        let refused = server.tls.as_ref().map_or(0, tls::ServerTls::take_refused);
+        if refused > 0 {
+            warn!("Rejected {refused} connections due to TLS rate limiting");
         }
     }
 }

@@ -70,9 +70,7 @@ impl ClientLink {
         if self.connect.new_account || !self.connect.account.is_empty() {
             return Err(self.auth_violation());
         }
-        if first {
-            self.introduce();
-        }
+        self.introduce(first);
         if !(0..=1).contains(&self.connect.protocol) {
             self.send_error("invalid client protocol");
             return Err(CloseReason::BadClientProtocolVersion);
@@ -110,9 +108,15 @@ impl ClientLink {
         });
         self.sink.status.update_details(|details| {
             details.account = Some(self.account.clone());
-            details.user.clone_from(&self.user);
+            details.user = self.shown_user();
         });
         Ok(())
+    }
+
+    /// The user as monitoring shows it: of a token only that there is one.
+    fn shown_user(&self) -> String {
+        let is_secret = self.user.is_empty() && !self.connect.auth_token.is_empty();
+        if is_secret { "[REDACTED]".to_owned() } else { self.user.clone() }
     }
 
     /// An operation came before any CONNECT: lets the client in as the configured user, if there is
@@ -137,9 +141,17 @@ impl ClientLink {
         CloseReason::AuthenticationViolation
     }
 
-    /// Adds to the label what the client said of itself, as Go does.
-    fn introduce(&mut self) {
+    /// Shows what the client said of itself: in monitoring, and the first time in its label.
+    fn introduce(&mut self, first: bool) {
         let connect = &self.connect;
+        self.sink.status.update_details(|details| {
+            details.name.clone_from(&connect.name);
+            details.lang.clone_from(&connect.lang);
+            details.version.clone_from(&connect.version);
+        });
+        if !first {
+            return;
+        }
         let mut parts = Vec::new();
         if !connect.version.is_empty() {
             parts.push(format!("v{}", connect.version));
@@ -161,10 +173,5 @@ impl ClientLink {
             label = format!("{label} - {:?}", format!("{}/{user}", self.account.name()));
         }
         self.label = label.into();
-        self.sink.status.update_details(|details| {
-            details.name.clone_from(&connect.name);
-            details.lang.clone_from(&connect.lang);
-            details.version.clone_from(&connect.version);
-        });
     }
 }
