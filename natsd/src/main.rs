@@ -4,7 +4,7 @@ use natsd_base::{os_error, quote};
 use natsd_config::flags::{self, Command, CommandLineError, Run};
 use natsd_config::{ConfigErrors, Options, RealSource, unsupported};
 use natsd_server::process::{self, OwnedFile, Signal};
-use natsd_server::{Log, Server};
+use natsd_server::{HttpListeners, Log, Server};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -120,16 +120,17 @@ async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
     info!("Starting {PROGRAM}");
     warn_of_plain_passwords(&options);
     let mut signals = Signals::listen()?;
-    if let Some(path) = &options.pid_file {
+    let pid_file = options.pid_file.as_ref().map(|path| {
         process::write_pid_file(Path::new(path)).map_err(|error| {
             anyhow::anyhow!("Could not write pidfile: open {path}: {}", os_error(&error))
-        })?;
-    }
-    let server = match Server::start(options).await {
-        Ok(server) => server,
-        Err(error) => return Err(error.into()),
-    };
-    let ports_file = write_ports_file(&server);
+        })
+    });
+    let pid_file = pid_file.transpose()?;
+    let server = Server::start(options).await?;
+    let http = natsd_server::serve_http(&server, natsd_web::index_html()).await?;
+    // Like Go's, it outlives the process; only a start that fails leaves nothing behind.
+    pid_file.into_iter().for_each(OwnedFile::keep);
+    let ports_file = write_ports_file(&server, &http);
     let lame_duck = async |server: Arc<Server>| server.lame_duck().await;
     let mut retiring = None;
     loop {
@@ -153,6 +154,7 @@ async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
     }
     drop(ports_file);
     server.shutdown().await;
+    http.wait_stopped().await;
     Ok(())
 }
 
@@ -166,10 +168,10 @@ fn warn_of_plain_passwords(options: &Options) {
     }
 }
 
-fn write_ports_file(server: &Server) -> Option<OwnedFile> {
+fn write_ports_file(server: &Server, http: &HttpListeners) -> Option<OwnedFile> {
     let dir = server.options.ports_file_dir.as_ref()?;
     let nats = server.client_urls();
-    match process::write_ports_file(Path::new(dir), &nats, &[]) {
+    match process::write_ports_file(Path::new(dir), &nats, &http.monitoring_urls()) {
         Ok(file) => Some(file),
         Err(error) => {
             error!("Error writing ports file ({dir}): {}", os_error(&error));

@@ -7,6 +7,7 @@ mod authentication;
 mod connz;
 mod differential;
 mod lame_duck;
+mod load;
 mod logging;
 mod monitor;
 mod monitoring;

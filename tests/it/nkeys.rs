@@ -71,3 +71,48 @@ fn a_signed_nonce_logs_in() {
     assert_eq!(log_in(&server, |_| r#","user":"derek","pass":"foo""#.to_owned()), "+OK");
     assert_eq!(log_in(&server, |_| r#","user":"derek","pass":"bar""#.to_owned()), violation);
 }
+
+/// Go: TestAuthProxyRequired server/auth_test.go:447
+#[test]
+fn auth_proxy_required() {
+    let (signer, public) = key(1);
+    let (free, free_public) = key(2);
+    let (proxy, proxy_public) = key(3);
+    let users = format!(
+        "users: [ {{user: user1, password: pwd}}, {{user: user2, password: pwd, proxy_required: true}}, \
+         {{user: user3, password: pwd, proxy_required: false}}, \
+         {{nkey: {public}, proxy_required: true}}, {{nkey: {free_public}, proxy_required: false}} ]"
+    );
+    let trusted = format!("debug: true\nproxies {{ trusted [ {{key: {proxy_public}}} ] }}");
+    let signed = |key: &SigningKey, field: &str, nonce: &str| {
+        format!(
+            r#","{field}":"{}""#,
+            BASE64URL_NOPAD.encode(&key.sign(nonce.as_bytes()).to_bytes())
+        )
+    };
+    for place in [format!("authorization {{ {users} }}"), format!("accounts {{ A {{ {users} }} }}")]
+    {
+        let server = server(&format!("{place}\n{trusted}"));
+        let violation = "-ERR 'Authorization Violation'";
+        for (user, direct) in [("user1", "+OK"), ("user2", violation), ("user3", "+OK")] {
+            let login = format!(r#","user":"{user}","pass":"pwd""#);
+            assert_eq!(log_in(&server, |_| login.clone()), direct, "{user}");
+            let by_proxy = |nonce: &str| login.clone() + &signed(&proxy, "proxy_sig", nonce);
+            assert_eq!(log_in(&server, by_proxy), "+OK", "{user} by the proxy");
+            let by_stranger = |nonce: &str| login.clone() + &signed(&free, "proxy_sig", nonce);
+            assert_eq!(log_in(&server, by_stranger), violation, "{user} by a stranger");
+        }
+        for (key, public, direct) in [(&signer, &public, violation), (&free, &free_public, "+OK")] {
+            let login = |nonce: &str| format!(r#","nkey":"{public}""#) + &signed(key, "sig", nonce);
+            assert_eq!(log_in(&server, login), direct);
+            let by_proxy = |nonce: &str| login(nonce) + &signed(&proxy, "proxy_sig", nonce);
+            assert_eq!(log_in(&server, by_proxy), "+OK");
+        }
+        server.wait_log("proxy");
+    }
+    // The single user, too.
+    let config =
+        format!("authorization {{ user: user, password: pwd, proxy_required: true }}\n{trusted}");
+    let login = |_: &str| r#","user":"user","pass":"pwd""#.to_owned();
+    assert_eq!(log_in(&server(&config), login), "-ERR 'Authorization Violation'");
+}

@@ -356,6 +356,7 @@ fn a_plain_client_on_a_tls_port_is_closed() {
 /// Go: TestClientProxyProtoV1WithRequiredTLS server/client_proxyproto_test.go:741
 /// Go: TestClientProxyProtoV2WithRequiredTLS server/client_proxyproto_test.go:768
 /// Go: TestClientProxyProtoV1WithAllowNonTLS server/client_proxyproto_test.go:913
+/// Go: TestClientProxyProtoV2WithAllowNonTLS server/client_proxyproto_test.go:921
 #[test]
 fn tls_follows_a_proxy_header() {
     for rest in ["proxy_protocol: true", "proxy_protocol: true\nallow_non_tls: true"] {
@@ -376,6 +377,12 @@ fn tls_follows_a_proxy_header() {
             let mut client = tls.upgrade(client).expect("handshake");
             client.log_in(QUIET);
             let connz = server.get("/connz").json();
+            if rest.contains("allow_non_tls") {
+                let mut plain = RawClient::dial(server.address());
+                plain.send(header);
+                plain.read_info();
+                plain.log_in(QUIET);
+            }
             let found = connz["connections"].as_array().expect("list").iter().any(|one| {
                 one["ip"] == "203.0.113.50"
                     && one["port"] == 54321
@@ -423,4 +430,77 @@ fn monitoring_shows_tls() {
     assert_eq!(certificates[0]["subject"], "CN=shown");
     assert_eq!(certificates[0]["spki_sha256"], client::public_key_hash(&own));
     assert!(certificates[0]["cert_sha256"].as_str().is_some_and(|hash| hash.len() == 64));
+}
+
+/// Go: TestTLSStressConnect test/tls_test.go:1116
+#[test]
+fn tls_stress_connect() {
+    let secured = Secured::new("", "");
+    let tls = secured.client();
+    let server = secured.launch.start();
+    std::thread::scope(|scope| {
+        for worker in 0..8 {
+            let (tls, server) = (&tls, &server);
+            scope.spawn(move || {
+                for round in 0..10 {
+                    let mut client = tls.upgrade(server.open()).expect("handshake");
+                    client.log_in(QUIET);
+                    let subject = format!("foo.{worker}.{round}");
+                    client.send(format!("SUB {subject} 1\r\nPUB {subject} 6\r\nsecure\r\n"));
+                    client.expect(format!("MSG {subject} 1 6\r\nsecure\r\n"));
+                }
+            });
+        }
+    });
+}
+
+/// Go: TestTLSAuthorizationShortTimeout test/tls_test.go:1013
+#[test]
+fn tls_authorization_short_timeout() {
+    let secured = Secured::new("", "authorization { user: u, password: p, timeout: 0.001 }");
+    let stranger = Secured::new("", "").client();
+    let server = secured.launch.start();
+    for _ in 0..5 {
+        // What the client complains of is the certificate: no plain text came into the handshake.
+        let error = stranger.upgrade(server.open()).expect_err("another authority");
+        let text = error.to_string();
+        assert!(text.contains("UnknownIssuer") || text.contains("certificate"), "{text}");
+    }
+}
+
+/// Go: TestTLSClientHandshakeProbeErrorsLogAsDebug server/client_test.go:3571
+#[test]
+fn handshakes_of_strangers_are_no_errors() {
+    let probes: [(&str, &str); 2] = [("timeout: 0.1", ""), ("timeout: 2", "not tls\r\n")];
+    for (config, sent) in probes {
+        let server = Secured::new(config, "debug: true").launch.start();
+        let mut probe = server.open();
+        if !sent.is_empty() {
+            probe.send(sent);
+        }
+        assert!(probe.wait_closed());
+        let line = server.wait_log("TLS handshake");
+        assert!(line.contains("[DBG]"), "{config}: {line}");
+        assert!(!server.log().contains("[ERR]"), "{config}: {}", server.log());
+    }
+    // A certificate that is not pinned is a matter for the operator.
+    let pinned = format!("$CA\nverify: true\npinned_certs: [{:?}]", "a".repeat(64));
+    let secured = Secured::new(&pinned, "debug: true");
+    let own = secured.issue("own", "client");
+    let tls = secured.client().with(&own);
+    let server = secured.launch.start();
+    assert_eq!(answer(&server, &tls, ""), None);
+    let line = server.wait_log("TLS handshake error");
+    assert!(line.contains("[ERR]"), "{line}");
+}
+
+/// Go: TestClientProxyProtoNonProxiedTLSFirstFallback server/client_proxyproto_test.go:793
+#[test]
+fn tls_first_works_beside_proxy_headers() {
+    let secured = Secured::new("timeout: 2\nfirst: \"250ms\"", "proxy_protocol: true");
+    let tls = secured.client();
+    let server = secured.launch.start();
+    let mut client = tls.upgrade(RawClient::dial(server.address())).expect("handshake");
+    client.read_info();
+    client.log_in(QUIET);
 }

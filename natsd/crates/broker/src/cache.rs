@@ -19,6 +19,15 @@ struct Slot {
     known: Option<Known>,
 }
 
+impl Slot {
+    #[inline]
+    fn answers(&self, account: &Account, generation: u64, subject: &[u8]) -> bool {
+        self.generation == generation
+            && self.account == account.id()
+            && self.known.as_ref().is_some_and(|known| *known.subject == *subject)
+    }
+}
+
 #[derive(Debug)]
 struct Known {
     subject: Box<[u8]>,
@@ -30,6 +39,8 @@ struct Known {
 pub struct MatchCache {
     slots: Box<[Slot]>,
     hasher: foldhash::fast::RandomState,
+    /// The slot of the last hit: most publishers stay with a subject for a while.
+    last: usize,
     /// The last result that is not worth remembering.
     scratch: MatchResult<SubscriptionRef>,
 }
@@ -38,18 +49,25 @@ impl MatchCache {
     /// Who is interested in `subject` in `account` now.
     #[inline]
     pub fn lookup(&mut self, account: &Account, subject: &[u8]) -> &MatchResult<SubscriptionRef> {
+        let generation = account.generation();
+        if self.slots.get(self.last).is_some_and(|slot| slot.answers(account, generation, subject))
+        {
+            return self.slots[self.last]
+                .known
+                .as_ref()
+                .map_or(&self.scratch, |known| &known.result);
+        }
         if self.slots.is_empty() {
             self.slots = (0..SLOTS).map(|_| Slot::default()).collect();
         }
-        let generation = account.generation();
         let hash = self.hasher.hash_one(subject);
         let index = usize::try_from(hash % SLOTS as u64).expect("below the number of slots");
         let slot = &mut self.slots[index];
         let seen =
             slot.hash == hash && slot.generation == generation && slot.account == account.id();
+        self.last = index;
         // In two steps, because a reference returned from the first `if` would be held in the rest.
-        let hit = seen && slot.known.as_ref().is_some_and(|known| *known.subject == *subject);
-        if !hit {
+        if !slot.answers(account, generation, subject) {
             if seen && slot.known.is_none() {
                 let result = account.match_subject(subject);
                 slot.known = Some(Known { subject: subject.into(), result });

@@ -9,12 +9,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use natsd_subject::transform::{self, SubjectTransform, TransformError};
+
 use crate::options::{Account, ServiceExport, ServiceImport, ServiceResponse, StreamImport};
 use crate::quote::quote;
 use crate::subjects;
 
 /// Go: `MaxAccountCycleSearchDepth`.
 const CYCLE_DEPTH_MAX: usize = 1024;
+/// Go: `ErrInvalidSubject`.
+const INVALID_SUBJECT: &str = "sublist: invalid subject";
 
 type ByName<'a> = BTreeMap<&'a str, &'a Account>;
 
@@ -95,7 +99,7 @@ fn check_position(subject: &str, position: u64) -> Result<(), &'static str> {
         return Ok(());
     };
     let token = usize::try_from(index).ok().and_then(|index| subject.split('.').nth(index));
-    if token == Some("*") { Ok(()) } else { Err("invalid subject") }
+    if token == Some("*") { Ok(()) } else { Err(INVALID_SUBJECT) }
 }
 
 fn check_latency(
@@ -195,7 +199,7 @@ fn check_stream_import(
     {
         return fail("stream import not authorized");
     }
-    if import.prefix.as_deref().is_some_and(|prefix| !subjects::is_literal(prefix)) {
+    if import.prefix.as_deref().is_some_and(subjects::has_wildcard) {
         return fail("stream import prefix can not contain wildcard tokens");
     }
     let mut visited = BTreeSet::from([account.name.as_str()]);
@@ -204,6 +208,17 @@ fn check_stream_import(
             return fail(reason);
         }
         visited = BTreeSet::from([account.name.as_str()]);
+    }
+    let to = local_subject(import);
+    if subjects::has_wildcard(&import.subject)
+        && to != import.subject
+        && let Err(error) = check_transform(&import.subject, &to)
+    {
+        return fail(&format!(
+            "failed to create mapping transform for stream import subject from {} to {}: {error}",
+            quote(&import.subject),
+            quote(&to)
+        ));
     }
     let is_twin = accepted
         .streams
@@ -219,25 +234,21 @@ fn check_stream_import(
 
 /// The subject with its placeholders (`$1`, `{{wildcard(1)}}`) back as wildcards, where the other
 /// side has wildcards to fill them.
-///
-/// Source: Go `transformUntokenize`.
 fn untokenized(subject: &str, other: &str) -> String {
-    if subjects::is_literal(other) {
+    if !subjects::has_wildcard(other) {
         return subject.to_string();
     }
-    let is_placeholder = |token: &str| {
-        let number = token.strip_prefix('$').or_else(|| {
-            let inner = token.strip_prefix("{{")?.strip_suffix("}}")?.trim();
-            let (name, argument) = inner.split_once('(')?;
-            let is_wildcard = name.trim().eq_ignore_ascii_case("wildcard");
-            is_wildcard.then_some(argument.strip_suffix(')')?.trim())
-        });
-        number
-            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let tokens: Vec<&str> =
-        subject.split('.').map(|token| if is_placeholder(token) { "*" } else { token }).collect();
-    tokens.join(".")
+    text(&transform::untokenize(subject.as_bytes()).0)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Can subjects that match `source` be renamed to `destination`, and back?
+fn check_transform(source: &str, destination: &str) -> Result<(), TransformError> {
+    let destination = transform::tokenize(destination.as_bytes());
+    SubjectTransform::new_strict(source.as_bytes(), &destination).map(|_| ())
 }
 
 /// The subject under which a stream import arrives.
@@ -294,17 +305,28 @@ fn check_service_import(
         Err(format!("Error adding service import {}: {reason}", quote(&import.subject)))
     };
     if !subjects::is_valid(&import.to) || !subjects::is_valid(&import.subject) {
-        return fail("invalid subject");
+        return fail(INVALID_SUBJECT);
     }
     if !is_authorized(service_exports(exporter), &account.name, &import.subject) {
         return fail("service import not authorized");
     }
     let mut visited = BTreeSet::from([account.name.as_str()]);
     let from = untokenized(&import.to, &import.subject);
-    match service_cycle(exporter, &from, &mut visited, by_name, accepted) {
-        Ok(()) => Ok(()),
-        Err(reason) => fail(reason),
+    if let Err(reason) = service_cycle(exporter, &from, &mut visited, by_name, accepted) {
+        return fail(reason);
     }
+    let source = text(&transform::untokenize(import.subject.as_bytes()).0);
+    if subjects::has_wildcard(&import.subject)
+        && import.to != import.subject
+        && let Err(error) = check_transform(&source, &import.to)
+    {
+        return fail(&format!(
+            "failed to create mapping transform for service import subject from {} to {}: {error}",
+            quote(&import.to),
+            quote(&source)
+        ));
+    }
+    Ok(())
 }
 
 fn service_cycle<'a>(
@@ -334,16 +356,8 @@ fn service_cycle<'a>(
     Ok(())
 }
 
-/// The shape of a mapping's destination: a subject whose `{{…}}` tokens are left to the server.
+/// Can subjects that match `source` be mapped to `destination`?
 pub(crate) fn check_mapping(source: &str, destination: &str) -> Result<(), String> {
-    if destination.is_empty() || !subjects::is_valid(source) {
-        return Ok(());
-    }
-    let has_spaces_inside = destination.contains("{{");
-    let is_valid = if has_spaces_inside {
-        destination.split('.').all(|token| !token.is_empty())
-    } else {
-        subjects::is_valid(destination)
-    };
-    if is_valid { Ok(()) } else { Err(format!("invalid mapping destination in {destination}")) }
+    transform::validate_mapping(source.as_bytes(), destination.as_bytes())
+        .map_err(|error| error.to_string())
 }

@@ -1,62 +1,38 @@
-//! Rules of subjects that a configuration needs.
+//! Rules of subjects, for text.
 //!
-//! Source: Go `server/sublist.go` (`IsValidSubject`, `SubjectsCollide`), `server/accounts.go`.
+//! Source: `natsd-subject`; Go `server/jetstream.go` (`isValidName`).
+
+use natsd_subject::subject;
 
 /// Tokens that are not empty and hold no white space; `>` only at the end.
-pub(crate) fn is_valid(subject: &str) -> bool {
-    let mut is_closed = false;
-    !subject.is_empty()
-        && subject.split('.').all(|token| {
-            let is_token = !token.is_empty() && !is_closed && !token.contains(is_space);
-            is_closed = token == ">";
-            is_token
-        })
+pub(crate) fn is_valid(text: &str) -> bool {
+    subject::is_valid_subject(text.as_bytes())
 }
 
 /// Valid, and without wildcards.
-pub(crate) fn is_valid_literal(subject: &str) -> bool {
-    is_valid(subject) && is_literal(subject)
+pub(crate) fn is_valid_literal(text: &str) -> bool {
+    subject::is_valid_literal_subject(text.as_bytes())
 }
 
-/// Without wildcards.
-pub(crate) fn is_literal(subject: &str) -> bool {
-    subject.split('.').all(|token| token != "*" && token != ">")
+/// With wildcards.
+pub(crate) fn has_wildcard(text: &str) -> bool {
+    subject::has_wildcard(text.as_bytes())
 }
 
-/// Is every subject that matches `subject` matched by `filter` too?
-pub(crate) fn is_subset(subject: &str, filter: &str) -> bool {
-    let mut tokens = subject.split('.');
-    for wanted in filter.split('.') {
-        match (wanted, tokens.next()) {
-            (_, None) => return false,
-            (">", Some(_)) => return true,
-            ("*", Some(token)) if token != ">" => {}
-            (wanted, Some(token)) if wanted == token => {}
-            _ => return false,
-        }
-    }
-    tokens.next().is_none()
+/// Is every subject that matches `text` matched by `filter` too?
+pub(crate) fn is_subset(text: &str, filter: &str) -> bool {
+    subject::is_subset_match(text.as_bytes(), filter.as_bytes())
 }
 
 /// Is there a subject that both match?
 pub(crate) fn collide(left: &str, right: &str) -> bool {
-    let (mut left, mut right) = (left.split('.'), right.split('.'));
-    loop {
-        match (left.next(), right.next()) {
-            (None, None) => return true,
-            (None, Some(_)) | (Some(_), None) => return false,
-            (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
-            (Some(one), Some(other)) if one == other || one == "*" || other == "*" => {}
-            _ => return false,
-        }
-    }
+    subject::subjects_collide(left.as_bytes(), right.as_bytes())
 }
 
 /// A name that can stand as one token in a subject.
 pub(crate) fn is_valid_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains(|c| is_space(c) || matches!(c, '.' | '*' | '>'))
-}
-
-fn is_space(character: char) -> bool {
-    matches!(character, ' ' | '\t' | '\n' | '\r' | '\u{c}')
+    !name.is_empty()
+        && !name.contains(|character: char| {
+            matches!(character, ' ' | '\t' | '\n' | '\r' | '\u{c}' | '.' | '*' | '>')
+        })
 }

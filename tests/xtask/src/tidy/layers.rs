@@ -53,7 +53,7 @@ const LAYERS: &[Layer] = &[
             "admin-api",
         ],
     ),
-    shell("natsd", &["base", "config", "server", "admin-api", "web"]),
+    shell("natsd", &["base", "auth", "config", "server", "admin-api", "web"]),
     shell("admin-api", &["base", "api"]),
     shell("natsctl", &["base", "subject", "api", "config", "admin-api"]),
     core("web", &[]),

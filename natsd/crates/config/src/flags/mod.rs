@@ -83,10 +83,12 @@ pub enum Signal {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandLineError {
-    /// A flag is wrong. Go prints this without the program's name, then the usage.
+    /// A flag is wrong. Go prints this to standard error without the program's name, then the
+    /// usage to standard output, and exits with 0.
     #[error("{0}")]
     Flag(String),
-    /// The flags are right but cannot be followed.
+    /// The flags are right but cannot be followed. Go prints the program's name before it, and
+    /// exits with 1; the same for `Config`.
     #[error("{0}")]
     Refused(String),
     /// The configuration file is wrong.

@@ -417,3 +417,17 @@ fn redact_args_hides_secrets() {
     redact_args(&mut last);
     assert_eq!(last, ["-pass"]);
 }
+
+/// Go: TestNewServerFromConfigVsLoadConfig server/opts_test.go:4071
+#[test]
+fn new_server_from_config_vs_load_config() {
+    let text = "port = 4224, max_payload = 4194304, max_connections = 200, ping_interval = \"30s\"";
+    let source = source().file("nats.conf", text);
+    let before = Options { logtime: true, ..Options::empty() };
+    let mut loaded = crate::load_file("nats.conf", before, &source).unwrap().options;
+    crate::prepare(&mut loaded).unwrap();
+    match parse_command_line(&["-c", "nats.conf"], &source) {
+        Ok(Command::Run(run)) => assert_eq!(run.options, loaded),
+        other => panic!("{other:?}"),
+    }
+}

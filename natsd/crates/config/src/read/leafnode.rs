@@ -125,12 +125,8 @@ impl Reader<'_> {
                 format!("Expected remote leafnode entry to be a map/struct, got {}", item.value)
             });
             let Some(map) = self.keep(map) else { continue };
-            let errors = self.errors.len();
             let mut remote = RemoteLeaf::default();
             self.fields(&map, |reader, field| reader.remote_leaf_field(&field, &mut remote));
-            if self.errors.len() > errors {
-                continue;
-            }
             let proxy = map.iter().find(|(key, _)| key.eq_ignore_ascii_case("proxy"));
             if let Some((_, proxy)) = proxy {
                 match check_leaf_proxy(&remote) {
@@ -302,7 +298,10 @@ pub(crate) fn check_leaf_users(leaf: &LeafNode) -> Result<(), String> {
 /// Source: Go `validateLeafNodeProxyOptions`.
 pub(crate) fn check_leaf_proxy(remote: &RemoteLeaf) -> Result<Option<&'static str>, String> {
     let Some(text) = &remote.proxy.url else {
-        return Ok(None);
+        if remote.proxy == RemoteLeafProxy::default() {
+            return Ok(None);
+        }
+        return Err("proxy URL must be specified when other proxy options are set".to_string());
     };
     let url = Url::parse(text).map_err(|error| format!("invalid proxy URL: {error}"))?;
     if url.scheme != "http" && url.scheme != "https" {

@@ -108,6 +108,11 @@ impl Reader<'_> {
         let hard_delete = flag("hard_delete")?;
         let limit = map.get("limit").map_or(Ok(0), Token::integer)?;
         let (ttl, interval, timeout) = (time("ttl")?, time("interval")?, time("timeout")?);
+        let is_directory = kind == "CACHE" || kind == "FULL";
+        if let Some(token) = map.get("timeout").filter(|_| is_directory && timeout.is_zero()) {
+            let value = duration::parse(&token.string()?).unwrap_or(duration::Nanoseconds(0));
+            return field.fail(format!("Fetch timeout {} is too small", duration::format(value)));
+        }
         match kind.as_str() {
             "CACHE" => {
                 self.check_resolver_directory(field, &dir)?;

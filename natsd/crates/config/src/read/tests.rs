@@ -1,7 +1,9 @@
 //! Texts that are right and texts that are wrong.
 
+mod accounts;
 mod basics;
 mod hostile;
+mod listeners;
 mod peers;
 mod rows;
 mod users;

@@ -29,17 +29,17 @@ fn errors_are_shown_with_their_line() {
     check(
         "port: x\nwrite_deadline: 5",
         &expect![[r#"
-        warning: invalid use of field "write_deadline": write_deadline should be converted to a duration
-         --> nats.conf:2:1
-          |
-        2 | write_deadline: 5
-          | ^^^^^^^^^^^^^^
-        error: interface conversion: interface {} is string, not int64
-         --> nats.conf:1:1
-          |
-        1 | port: x
-          | ^^^^
-    "#]],
+            warning: invalid use of field "write_deadline": write_deadline should be converted to a duration
+             --> nats.conf:2:1
+              |
+            2 | write_deadline: 5
+              | ^^^^^^^^^^^^^^
+            error: expected a whole number, found text
+             --> nats.conf:1:1
+              |
+            1 | port: x
+              | ^^^^
+        "#]],
     );
     check(
         "a = {\n",
@@ -47,4 +47,23 @@ fn errors_are_shown_with_their_line() {
         error: Parse error on line 2: 'Unexpected EOF processing map.'
     "#]],
     );
+}
+
+#[test]
+fn secrets_are_starred_out() {
+    let rows = [
+        ("  {user: a, password: s3cret, foo: 1}", "  {user: a, password: ******, foo: 1}"),
+        ("token = \"a b\", nkey: 'x'", "token = \"***\", nkey: '*'"),
+        ("pass: $2a$11$abc", "pass: **********"),
+        ("\"pass\": \"é\"}", "\"pass\": \"**\"}"),
+        ("password", "password"),
+        ("pass:", "pass:"),
+        ("urls: [nats://u:p@h:1, \"ws://v:qq@i\"]", "urls: [nats://u:*@h:1, \"ws://v:**@i\"]"),
+        ("url: nats://h:1/a@b", "url: nats://h:1/a@b"),
+        ("encryption_key: k # pass", "encryption_key: * # pass"),
+        ("passes: 5", "passes: 5"),
+    ];
+    for (line, expected) in rows {
+        assert_eq!(super::without_secrets(line), expected);
+    }
 }

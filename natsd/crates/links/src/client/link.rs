@@ -166,6 +166,14 @@ impl ClientLink {
                     }
                 }
             }
+            if let Some((publish, consumed)) = self.parser.parse_common(rest, &self.parser_limits) {
+                progress.consumed += consumed;
+                if tracing {
+                    trace::input(&self.label, &Op::Publish(publish), cx.snapshot);
+                }
+                self.publish(cx, &publish);
+                continue;
+            }
             match self.parser.parse(rest, &self.parser_limits) {
                 Ok(Parsed::Complete { op, consumed }) => {
                     progress.consumed += consumed;

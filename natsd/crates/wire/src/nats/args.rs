@@ -3,7 +3,7 @@
 //! Source: Go `server/client.go` (`splitArg`, `processPub`), `server/util.go` (`parseSize`).
 
 /// Digits a size may have. Go: `parseSize` refuses more, so that a size fits 32 bits.
-const SIZE_DIGITS_MAX: usize = 9;
+pub(super) const SIZE_DIGITS_MAX: usize = 9;
 
 /// Parses a size: 1 to 9 digits, nothing else.
 #[must_use]

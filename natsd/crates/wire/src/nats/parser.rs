@@ -7,7 +7,7 @@
 //!
 //! Source: Go `server/parser.go` (`parse`), whose quirks are kept and named where they show.
 
-use super::args::{is_blank, is_blank_or_line_end, parse_size, split};
+use super::args::{SIZE_DIGITS_MAX, is_blank, is_blank_or_line_end, parse_size, split};
 use super::op::{Op, Publish};
 use memchr::memchr;
 
@@ -126,34 +126,45 @@ impl Parser {
         self.state == State::Start
     }
 
+    /// A complete `PUB` at the start of `input`, in the form that every client sends, and its size.
+    /// `None` says nothing: [`Parser::parse`] knows the rest.
+    #[inline]
+    #[must_use]
+    pub fn parse_common<'a>(
+        &self,
+        input: &'a [u8],
+        limits: &ParserLimits,
+    ) -> Option<(Publish<'a>, usize)> {
+        if self.state != State::Start {
+            return None;
+        }
+        let line = input.strip_prefix(b"PUB ")?;
+        let (subject, mut rest) = split_at_blank(line)?;
+        let mut reply: &[u8] = &[];
+        let (mut size, mut digits) = leading_number(rest);
+        if rest.get(digits) != Some(&b'\r') {
+            (reply, rest) = split_at_blank(rest)?;
+            (size, digits) = leading_number(rest);
+        }
+        let (size_text, rest) = rest.split_at_checked(digits)?;
+        let body = rest.strip_prefix(b"\r\n")?;
+        let line_length = line.len() - rest.len();
+        let fits = line_length <= limits.control_line_max
+            && limits.payload_max.is_none_or(|max| size <= max)
+            && (1..=SIZE_DIGITS_MAX).contains(&digits);
+        let payload_crlf = body.get(..size + 2).filter(|_| fits)?;
+        if !payload_crlf.ends_with(b"\r\n") {
+            return None;
+        }
+        let publish = Publish { subject, reply, size_text, payload_crlf, ..NO_MESSAGE };
+        Some((publish, 4 + line_length + 2 + payload_crlf.len()))
+    }
+
     /// Finds the first operation of `input`.
     ///
     /// # Errors
     /// As soon as the input cannot become a valid operation within `limits`.
-    #[inline]
     pub fn parse<'a>(
-        &mut self,
-        input: &'a [u8],
-        limits: &ParserLimits,
-    ) -> Result<Parsed<'a>, ParseError> {
-        // The common case, without the state machine. A first argument that starts with a blank or
-        // a line end takes the slow path, which knows Go's rules for it.
-        if self.state == State::Start
-            && let Some((b"PUB ", line)) = input.split_first_chunk::<4>()
-            && line.first().is_some_and(|byte| *byte > b' ')
-            && let Some(end) = memchr(b'\n', line)
-            && let Some((line, body)) = line.split_at_checked(end)
-            && let Some((b'\r', arguments)) = line.split_last()
-            && arguments.len() <= limits.control_line_max
-        {
-            let body = body.get(1..).unwrap_or_default();
-            return finish_publish(publish(arguments)?, body, 4 + end + 1, limits);
-        }
-        self.parse_slowly(input, limits)
-    }
-
-    #[inline(never)]
-    fn parse_slowly<'a>(
         &mut self,
         input: &'a [u8],
         limits: &ParserLimits,
@@ -258,6 +269,35 @@ impl Parser {
         self.state = State::Start;
         Ok(Parsed::Complete { op, consumed: line_end })
     }
+}
+
+/// Splits at the first blank, which must be a single one behind at least one other byte.
+#[inline]
+fn split_at_blank(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = text.iter().position(|byte| *byte <= b' ')?;
+    let (token, rest) = text.split_at_checked(end)?;
+    match rest {
+        [b' ', rest @ ..] if !token.is_empty() && rest.first().is_some_and(|byte| *byte > b' ') => {
+            Some((token, rest))
+        }
+        _ => None,
+    }
+}
+
+/// The number at the start of `text` and its digits; more of them than a size may have count, but
+/// not their value.
+#[inline]
+fn leading_number(text: &[u8]) -> (usize, usize) {
+    let (mut number, mut count) = (0usize, 0);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 || count > SIZE_DIGITS_MAX {
+            break;
+        }
+        number = number.wrapping_mul(10).wrapping_add(usize::from(digit));
+        count += 1;
+    }
+    (number, count)
 }
 
 /// Finds the verb at the start of `input` and its length; `None` when it may still become one.

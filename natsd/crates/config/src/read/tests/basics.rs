@@ -409,9 +409,8 @@ fn var_references() {
     );
 }
 
-/// Go: TestMaxSubTokens server/opts_test.go:3359
 #[test]
-fn max_sub_tokens() {
+fn max_subscription_tokens_are_few() {
     assert_eq!(options("max_sub_tokens: 4").max_subscription_tokens, 4);
     check_error("max_sub_tokens: 0", "max_sub_tokens value can not be negative");
     check_error("max_subscription_tokens: 256", "max_subscription_tokens value is too big");

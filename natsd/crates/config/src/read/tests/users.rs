@@ -315,9 +315,8 @@ fn default_auth_timeout() {
     assert_eq!(found.auth_timeout, Duration::from_secs(5));
 }
 
-/// Go: TestNoAuthUserCode server/opts_test.go:2919
 #[test]
-fn no_auth_user_code() {
+fn no_auth_user_must_be_known() {
     let text = "no_auth_user: $NO_AUTH_USER
         accounts {
           synadia { users [{user: a}, {nkey: UBAAQWTW6CG2G6ANGNKB5U2B7HRWHSGMZEZX3AQSAJOQDAUGJD46LD2E}] }
@@ -343,7 +342,6 @@ fn no_auth_user_code() {
     }
 }
 
-/// Go: TestQueuePermissions server/opts_test.go:3184
 /// Go: TestQueueQualifierOnlyAllowedForSubscribePermissions server/opts_test.go:3251
 #[test]
 fn queue_qualifier_only_allowed_for_subscribe_permissions() {
@@ -451,9 +449,8 @@ fn parse_service_latency() {
     check_error(&text("{sampling: 101, subject: a}"), "bad sampling percentage, should be 1-100");
 }
 
-/// Go: TestParseExport server/opts_test.go:1891
 #[test]
-fn parse_export() {
+fn exports_with_a_token_for_the_importer() {
     let text = |importer: &str| {
         format!(
             "system_account: sys
@@ -480,7 +477,7 @@ fn parse_export() {
     );
     check_error(
         "accounts { A { exports [{stream: a, account_token_position: 1}] } }",
-        "Error adding stream export \"a\": invalid subject",
+        "Error adding stream export \"a\": sublist: invalid subject",
     );
 }
 
@@ -514,6 +511,14 @@ fn imports_must_fit_exports_and_lead_nowhere_back() {
         (
             "A { exports [{stream: a}], imports [{stream: {account: B, subject: a}}] }, B { exports [{stream: a}], imports [{stream: {account: A, subject: a}}] }",
             "import forms a cycle",
+        ),
+        (
+            "A { exports [{stream: \"a.*\"}] }, B { imports [{stream: {account: A, subject: \"a.*\"}, to: \"b.$2\"}] }",
+            "failed to create mapping transform for stream import subject from \"a.*\" to \"b.$2\": invalid mapping destination",
+        ),
+        (
+            "A { exports [{service: \"a.*\"}] }, B { imports [{service: {account: A, subject: \"a.*\"}, to: b}] }",
+            "failed to create mapping transform for service import subject from \"b\" to \"a.*\"",
         ),
         ("A { exports [{service: a, response: stream, latency: b}] }", "bad service response type"),
         (
@@ -636,6 +641,7 @@ fn resolvers_are_checked() {
         ("{type: full, dir: f}", "dir needs to point to an accessible directory"),
         ("{type: full, dir: d, ttl: \"1h\"}", "FULL does not accept ttl"),
         ("{type: full, dir: d, hard_delete: true}", "hard_delete has no effect without delete"),
+        ("{type: full, dir: d, timeout: \"-1s\"}", "Fetch timeout -1s is too small"),
         ("{type: cache, dir: d, interval: \"1h\"}", "CACHE does not accept sync"),
         ("{type: cache, dir: d, allow_delete: true}", "CACHE does not accept allow_delete"),
         ("{type: cache, dir: d, hard_delete: false}", "CACHE does not accept hard_delete"),
