@@ -7,6 +7,7 @@
 
 mod backend;
 mod error;
+mod lenient;
 pub mod monitor;
 mod query;
 mod serve;

@@ -3,6 +3,7 @@
 //! HTTP/1 only. Bounded: so many connections at once, so much time for a handshake and for the head
 //! of a request. Stops when it is told to, and takes what it started with it.
 
+use crate::lenient::Lenient;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -86,7 +87,7 @@ async fn serve_connection<A: Accept>(stream: TcpStream, accept: A, router: Route
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_HEAD_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(Lenient::new(stream)), TowerToHyperService::new(router))
         .await;
     if let Err(error) = served {
         debug!(%error, "HTTP connection ended");

@@ -55,6 +55,9 @@ pub enum StartError {
     Random(getrandom::Error),
 }
 
+/// Passwords that are checked at once.
+pub(crate) const PASSWORD_CHECKS_MAX: usize = 2;
+
 /// One NATS server.
 #[derive(Debug)]
 pub struct Server {
@@ -116,7 +119,7 @@ impl Server {
             id: keys.public(),
             snapshot: ArcSwap::from_pointee(snapshot),
             tls,
-            password_checks: Arc::new(Semaphore::new(2)),
+            password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX)),
             stopping: AtomicBool::new(false),
             lame_duck: AtomicBool::new(false),
             stop_listening: Notify::new(),

@@ -42,7 +42,7 @@ impl ConnState {
     }
 }
 
-/// Order of the connections. By number is ascending, everything else descending, except reasons.
+/// Order of the connections. By number, uptime and reason ascending, everything else descending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConnSort {
     /// `cid`: by number.

@@ -24,6 +24,7 @@ impl ClientLink {
         }
         // Only operators' servers know what to do with a JWT.
         self.connect.jwt.clear();
+        self.show_details();
         let headers = cx.snapshot.info.headers && self.connect.headers;
         self.parser_limits.headers = headers;
         self.sink.with_output(|output| output.headers = headers);
@@ -83,6 +84,24 @@ impl ClientLink {
         Ok(())
     }
 
+    /// Shows in monitoring what the client says of itself, also when it is not let in. A token is a
+    /// secret.
+    fn show_details(&self) {
+        let connect = &self.connect;
+        let user = match () {
+            () if !connect.nkey.is_empty() => &connect.nkey,
+            () if !connect.user.is_empty() => &connect.user,
+            () if !connect.auth_token.is_empty() => "[REDACTED]",
+            () => "",
+        };
+        self.sink.status.update_details(|details| {
+            details.name.clone_from(&connect.name);
+            details.lang.clone_from(&connect.lang);
+            details.version.clone_from(&connect.version);
+            user.clone_into(&mut details.user);
+        });
+    }
+
     /// Takes over the account and the permissions of a user.
     fn become_user(&mut self, cx: &mut LinkCx<'_>, identity: Identity) -> Result<(), CloseReason> {
         let accounts = &cx.snapshot.accounts;
@@ -108,7 +127,10 @@ impl ClientLink {
         });
         self.sink.status.update_details(|details| {
             details.account = Some(self.account.clone());
-            details.user = self.shown_user();
+            let shown = self.shown_user();
+            if !shown.is_empty() {
+                details.user = shown;
+            }
         });
         Ok(())
     }

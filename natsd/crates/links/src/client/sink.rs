@@ -274,6 +274,7 @@ impl Deliver for ClientSink {
     }
 
     fn flush(&self, now: Timestamp) -> bool {
+        self.status.touch(now);
         outbound::flush(&self.output, &*self.writer, now)
     }
 

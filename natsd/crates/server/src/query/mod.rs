@@ -70,8 +70,8 @@ impl AdminBackend for Server {
         accountz::accstatz(self, options)
     }
 
-    fn jsz<'a>(&'a self, _options: &'a JszOptions) -> Answer<'a, Result<JsInfo, QueryError>> {
-        Box::pin(std::future::ready(Ok(peers::jsz(self))))
+    fn jsz<'a>(&'a self, options: &'a JszOptions) -> Answer<'a, Result<JsInfo, QueryError>> {
+        Box::pin(std::future::ready(peers::jsz(self, options)))
     }
 
     fn healthz<'a>(&'a self, options: &'a HealthzOptions) -> Answer<'a, HealthStatus> {
@@ -79,7 +79,7 @@ impl AdminBackend for Server {
     }
 
     fn ipqueuesz(&self, options: &IpqueueszOptions) -> Ipqueuesz {
-        peers::ipqueuesz(options)
+        peers::ipqueuesz(self, options)
     }
 
     fn raftz<'a>(&'a self, _options: &'a RaftzOptions) -> Answer<'a, Result<Raftz, QueryError>> {

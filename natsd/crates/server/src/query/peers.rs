@@ -2,11 +2,14 @@
 //!
 //! Source: Go `server/monitor.go` (`Routez`, `Gatewayz`, `Leafz`, `Jsz`, `Ipqueuesz`).
 
+use super::signed;
 use super::varz::port;
-use crate::server::Server;
+use crate::server::{PASSWORD_CHECKS_MAX, Server};
+use natsd_admin_api::QueryError;
 use natsd_api::Rfc3339;
 use natsd_api::monitor::{
-    Gatewayz, Ipqueuesz, IpqueueszOptions, JsInfo, Leafz, Routez, SubjectPermission,
+    Gatewayz, IpqStatus, Ipqueuesz, IpqueueszOptions, JsInfo, JszOptions, Leafz, Routez,
+    SubjectPermission,
 };
 use natsd_config::options;
 
@@ -49,17 +52,29 @@ pub(super) fn leafz(server: &Server) -> Leafz {
     }
 }
 
-/// The document of a server without JetStream.
-pub(super) fn jsz(server: &Server) -> JsInfo {
-    JsInfo {
+/// The document of a server without JetStream. Such a server leads nothing.
+pub(super) fn jsz(server: &Server, options: &JszOptions) -> Result<JsInfo, QueryError> {
+    if options.leader_only {
+        return Err(QueryError::BadRequest("filtered response: not leader".to_owned()));
+    }
+    Ok(JsInfo {
         server_id: server.id().to_owned(),
         now: Rfc3339(server.clock.now()),
         disabled: true,
         ..JsInfo::default()
-    }
+    })
 }
 
-/// Our queues belong to connections and are shown by `/connz`; there are no others.
-pub(super) fn ipqueuesz(_options: &IpqueueszOptions) -> Ipqueuesz {
-    Ipqueuesz::new()
+/// The queues that belong to no connection; those of connections are shown by `/connz`.
+pub(super) fn ipqueuesz(server: &Server, options: &IpqueueszOptions) -> Ipqueuesz {
+    let running = PASSWORD_CHECKS_MAX - server.password_checks.available_permits();
+    let checks = IpqStatus { pending: 0, in_progress: signed(running) };
+    [("Password checks", checks)]
+        .into_iter()
+        .filter(|(name, queue)| {
+            let is_empty = queue.pending == 0 && queue.in_progress == 0;
+            (options.all || !is_empty) && name.contains(&options.filter)
+        })
+        .map(|(name, queue)| (name.to_owned(), queue))
+        .collect()
 }
