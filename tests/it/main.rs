@@ -3,6 +3,7 @@
 //! The same tests judge any server that `NATS_SERVER_BIN` names. A test that fails on the Go
 //! server is a wrong test. Nothing here sleeps: everything waits for a condition with a deadline.
 
+mod accounts;
 mod authentication;
 mod connz;
 mod differential;
