@@ -57,16 +57,16 @@ fn check_stream(export: &str, import: &str, cases: &[(&str, &str, &[&str])]) {
         ("foo", &format!("exports [ {export} ]")),
         ("bar", &format!("imports [ {import} ]")),
     ]);
-    let mut foo = connect(&server, "foo");
+    let mut exporter = connect(&server, "foo");
     for (subscriptions, published, expected) in cases {
-        let mut bar = connect(&server, "bar");
-        perform(&mut bar, subscriptions);
-        perform(&mut foo, &format!("PUB {published} 5\r\nhello\r\n"));
+        let mut importer = connect(&server, "bar");
+        perform(&mut importer, subscriptions);
+        perform(&mut exporter, &format!("PUB {published} 5\r\nhello\r\n"));
         let expected: Vec<String> = expected.iter().map(|line| format!("{line} hello")).collect();
-        assert_eq!(heard(&mut bar), expected, "{import}: {subscriptions} {published}");
+        assert_eq!(heard(&mut importer), expected, "{import}: {subscriptions} {published}");
         // Interest that is gone in one account is gone in the other.
-        bar.shut_write();
-        assert!(bar.wait_closed());
+        importer.shut_write();
+        assert!(importer.wait_closed());
     }
     server.wait_monitor("/subsz?acc=foo&subs=1", "no interest", |subsz| {
         let list = subsz["subscriptions_list"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -263,16 +263,16 @@ fn cross_account_request_reply() {
 /// A request through a service import: what the responder sees, and that its answer comes back.
 #[track_caller]
 fn check_service(server: &Server, filter: &str, request: &str, seen: &str) {
-    let (mut foo, mut bar) = (connect(server, "foo"), connect(server, "bar"));
-    perform(&mut foo, &format!("SUB {filter} queue 1\r\n"));
-    perform(&mut bar, "SUB inbox.* 1\r\n");
-    bar.send(format!("PUB {request} inbox.1 4\r\nyes?\r\n"));
-    let message = foo.message();
+    let (mut exporter, mut importer) = (connect(server, "foo"), connect(server, "bar"));
+    perform(&mut exporter, &format!("SUB {filter} queue 1\r\n"));
+    perform(&mut importer, "SUB inbox.* 1\r\n");
+    importer.send(format!("PUB {request} inbox.1 4\r\nyes?\r\n"));
+    let message = exporter.message();
     assert_eq!(message.subject, seen);
-    perform(&mut foo, &format!("PUB {} 4\r\nyes!\r\n", message.reply));
-    assert_eq!(heard(&mut bar), ["inbox.1 1 yes!"]);
-    foo.shut_write();
-    assert!(foo.wait_closed());
+    perform(&mut exporter, &format!("PUB {} 4\r\nyes!\r\n", message.reply));
+    assert_eq!(heard(&mut importer), ["inbox.1 1 yes!"]);
+    exporter.shut_write();
+    assert!(exporter.wait_closed());
 }
 
 /// Go: TestServiceImportWithWildcards server/accounts_test.go:1464
