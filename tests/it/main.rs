@@ -7,6 +7,7 @@ mod accounts;
 mod authentication;
 mod connz;
 mod differential;
+mod events;
 mod lame_duck;
 mod load;
 mod logging;

@@ -297,6 +297,11 @@ impl RawClient {
         true
     }
 
+    /// Whether what is unread starts with these bytes. Waits for nothing.
+    pub fn starts_with(&self, bytes: &[u8]) -> bool {
+        self.pending.starts_with(bytes)
+    }
+
     /// Whether the server was seen to close.
     pub fn is_closed(&self) -> bool {
         self.closed
