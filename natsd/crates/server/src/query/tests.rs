@@ -15,6 +15,7 @@ use natsd_config::options::{
 };
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -384,40 +385,44 @@ async fn a_connection_is_seen_and_closed() {
     assert!(info.stop.is_some());
 }
 
+/// Looks at everything until `done`, and counts the rounds.
+async fn poll(server: Arc<Server>, done: Arc<AtomicBool>) -> u32 {
+    let mut rounds = 0;
+    while !done.load(Ordering::Relaxed) {
+        let varz = server.varz();
+        assert!(varz.total_connections >= u64::try_from(varz.connections).expect("positive"));
+        let options = ConnzOptions {
+            account: "$G".into(),
+            auth: true,
+            subscriptions: true,
+            state: ConnState::All,
+            ..ConnzOptions::default()
+        };
+        let connz = server.connz(&options).expect("connections");
+        let list = connz.connections.expect("a list");
+        assert_eq!(connz.num_connections, i64::try_from(list.len()).expect("few"));
+        let subscriptions = SubszOptions { subscriptions: true, ..SubszOptions::default() };
+        server.subsz(&subscriptions).expect("subscriptions");
+        assert!(server.stacksz().starts_with("thread "));
+        rounds += 1;
+        tokio::task::yield_now().await;
+    }
+    rounds
+}
+
 /// Go: TestEndpointDataRaces test/monitor_test.go:155
 /// Go: TestMonitorConnzAccountRace server/monitor_test.go:6922
+/// Go: TestMonitorVarzRaces server/monitor_test.go:2760
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn documents_are_whole_while_clients_come_and_go() {
     let server = start(Options::empty()).await;
-    let polled = server.clone();
-    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let stop = done.clone();
-    let polling = tokio::spawn(async move {
-        let mut rounds = 0_u32;
-        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-            let varz = polled.varz();
-            assert!(varz.total_connections >= u64::try_from(varz.connections).expect("positive"));
-            let options = ConnzOptions {
-                account: "$G".into(),
-                auth: true,
-                subscriptions: true,
-                state: ConnState::All,
-                ..ConnzOptions::default()
-            };
-            let connz = polled.connz(&options).expect("connections");
-            let list = connz.connections.expect("a list");
-            assert_eq!(connz.num_connections, i64::try_from(list.len()).expect("few"));
-            let subscriptions = SubszOptions { subscriptions: true, ..SubszOptions::default() };
-            polled.subsz(&subscriptions).expect("subscriptions");
-            assert!(polled.stacksz().starts_with("thread "));
-            rounds += 1;
-            tokio::task::yield_now().await;
-        }
-        rounds
-    });
+    let done = Arc::new(AtomicBool::new(false));
+    let polling = [(); 3].map(|()| tokio::spawn(poll(server.clone(), done.clone())));
     for _ in 0..50 {
         drop(client(&server, "SUB foo 1\r\nPUB foo 5\r\nhello\r\n").await);
     }
-    done.store(true, std::sync::atomic::Ordering::Relaxed);
-    assert!(polling.await.expect("no panic") > 0);
+    done.store(true, Ordering::Relaxed);
+    for polling in polling {
+        assert!(polling.await.expect("no panic") > 0);
+    }
 }
