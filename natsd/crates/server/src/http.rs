@@ -160,13 +160,13 @@ pub async fn serve_http(
 ) -> Result<HttpListeners, StartHttpError> {
     let mut listeners = HttpListeners {
         monitoring: Vec::new(),
-        monitoring_tls: server.options.https_port.is_set(),
+        monitoring_tls: server.options().https_port.is_set(),
         admin: None,
         token_file: None,
         tasks: Vec::new(),
     };
     start_monitoring(server, &mut listeners).await?;
-    let admin = &server.options.admin;
+    let admin = &server.options().admin;
     if !admin.disabled
         && let Err(error) = start_admin(server, web_page, &mut listeners).await
     {
@@ -194,7 +194,7 @@ async fn start_monitoring(
     server: &Arc<Server>,
     listeners: &mut HttpListeners,
 ) -> Result<(), StartHttpError> {
-    let options = &server.options;
+    let options = &server.options();
     let (http, https) = (options.http_port, options.https_port);
     match (http.is_set(), https.is_set()) {
         (false, false) => Ok(()),
@@ -242,7 +242,8 @@ fn spawn_monitoring<A: Accept>(
     listener: TcpListener,
     accept: A,
 ) -> JoinHandle<()> {
-    let base_path = server.options.http_base_path.as_deref().unwrap_or_default();
+    let options = server.options();
+    let base_path = options.http_base_path.as_deref().unwrap_or_default();
     let router = monitor::router(backend(server), base_path);
     let server = server.clone();
     tokio::spawn(async move {
@@ -259,7 +260,7 @@ async fn start_admin(
     web_page: &'static str,
     listeners: &mut HttpListeners,
 ) -> Result<(), StartHttpError> {
-    let admin = &server.options.admin;
+    let admin = &server.options().admin;
     let (listener, address) = bind_admin(admin).await?;
     let (token, file) = match &admin.token {
         Some(token) => (token.clone(), None),

@@ -156,8 +156,10 @@ impl AuthSnapshot {
     /// The user of a client that sends an operation before any CONNECT, if that is allowed.
     #[must_use]
     pub fn implicit_user(&self, connection: ConnectionType) -> Option<Identity> {
-        let Mode::Users { users, no_auth_user: Some(name), .. } = &self.mode else { return None };
-        let user = users.get(name)?;
+        let Mode::Users { users, nkeys, no_auth_user: Some(name) } = &self.mode else {
+            return None;
+        };
+        let user = users.get(name).or_else(|| nkeys.get(name))?;
         let allowed = user.allows(connection) && !user.proxy_required;
         allowed.then(|| user.identity.clone())
     }

@@ -92,7 +92,9 @@ pub(super) fn expvarz() -> Expvarz {
         ("Sys".to_owned(), stat.virtual_bytes),
         ("Threads".to_owned(), stat.threads),
     ]);
-    let cmdline = std::env::args_os().map(|one| one.to_string_lossy().into_owned()).collect();
+    let args = std::env::args_os().map(|one| one.to_string_lossy().into_owned());
+    let mut cmdline: Vec<String> = args.collect();
+    natsd_config::flags::redact_args(&mut cmdline);
     Expvarz { cmdline, memstats }
 }
 

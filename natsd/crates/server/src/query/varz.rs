@@ -57,7 +57,7 @@ fn fill_identity(varz: &mut Varz, server: &Server) {
 }
 
 fn fill_options(varz: &mut Varz, server: &Server) {
-    let options = &server.options;
+    let options = &server.options();
     varz.max_connections = options.max_connections;
     varz.max_subscriptions = options.max_subscriptions;
     varz.ping_interval = nanos(options.ping_interval);
@@ -74,7 +74,7 @@ fn fill_options(varz: &mut Varz, server: &Server) {
     varz.tls_timeout = seconds(options.tls_timeout);
     varz.write_deadline = nanos(options.write_deadline);
     varz.write_timeout = write_timeout(options.write_timeout);
-    varz.config_load_time = Rfc3339(server.started);
+    varz.config_load_time = Rfc3339(server.configured());
     varz.config_digest.clone_from(&options.config_digest);
     varz.tags.clone_from(&options.server_tags);
     varz.metadata.clone_from(&options.server_metadata);
@@ -89,7 +89,7 @@ fn fill_options(varz: &mut Varz, server: &Server) {
 fn fill_runtime(varz: &mut Varz, server: &Server) {
     let now = server.clock.now();
     let (percent, resident) = server.monitor.usage(now);
-    varz.start = Rfc3339(server.started);
+    varz.start = Rfc3339(server.configured());
     varz.now = Rfc3339(now);
     varz.uptime = format_duration(now - server.started);
     varz.mem = signed(resident);
@@ -115,7 +115,7 @@ fn fill_runtime(varz: &mut Varz, server: &Server) {
     varz.stale_connections = signed(stale);
     varz.stale_connection_stats = Some(PeerCounts { clients: stale, ..PeerCounts::default() });
     varz.stalled_clients = signed(load(&stats.stalls));
-    let subscriptions: u64 = server.accounts.iter().map(|account| account.subscriptions()).sum();
+    let subscriptions: u64 = server.accounts().iter().map(|account| account.subscriptions()).sum();
     varz.subscriptions = u32::try_from(subscriptions).unwrap_or(u32::MAX);
     varz.http_req_stats = server.monitor.requests();
 }
@@ -164,14 +164,14 @@ fn hosts(urls: &[Url]) -> Vec<String> {
 }
 
 fn cluster(server: &Server) -> ClusterVarz {
-    let cluster = &server.options.cluster;
+    let cluster = &server.options().cluster;
     let tls = cluster.tls.is_some();
     ClusterVarz {
         name: cluster.name.clone().unwrap_or_default(),
         addr: cluster.host.clone(),
         cluster_port: port(cluster.port),
         auth_timeout: seconds(cluster.auth_timeout),
-        urls: hosts(&server.options.routes),
+        urls: hosts(&server.options().routes),
         tls_timeout: seconds(cluster.tls_timeout),
         tls_required: tls,
         tls_verify: tls,
@@ -183,7 +183,7 @@ fn cluster(server: &Server) -> ClusterVarz {
 }
 
 fn gateway(server: &Server) -> GatewayVarz {
-    let (gateway, cluster) = (&server.options.gateway, &server.options.cluster);
+    let (gateway, cluster) = (&server.options().gateway, &server.options().cluster);
     let tls = gateway.tls.is_some();
     GatewayVarz {
         name: gateway.name.clone().unwrap_or_default(),
@@ -213,7 +213,7 @@ fn gateway(server: &Server) -> GatewayVarz {
 }
 
 fn leaf(server: &Server) -> LeafVarz {
-    let (leaf, cluster) = (&server.options.leafnode, &server.options.cluster);
+    let (leaf, cluster) = (&server.options().leafnode, &server.options().cluster);
     LeafVarz {
         host: leaf.host.clone(),
         port: port(leaf.port),
@@ -245,7 +245,7 @@ fn remote_leaf(remote: &RemoteLeaf) -> RemoteLeafVarz {
 }
 
 fn mqtt(server: &Server) -> MqttVarz {
-    let mqtt = &server.options.mqtt;
+    let mqtt = &server.options().mqtt;
     let pinned = mqtt.tls.iter().flat_map(|tls| tls.pinned_certs.iter().cloned());
     MqttVarz {
         host: mqtt.host.clone(),
@@ -264,7 +264,7 @@ fn mqtt(server: &Server) -> MqttVarz {
 }
 
 fn websocket(server: &Server) -> WebsocketVarz {
-    let websocket = &server.options.websocket;
+    let websocket = &server.options().websocket;
     let pinned = websocket.tls.iter().flat_map(|tls| tls.pinned_certs.iter().cloned());
     WebsocketVarz {
         host: websocket.host.clone(),
