@@ -214,3 +214,6 @@ fn stat(account: &Account) -> AccountStat {
         slow_consumers: signed(account.slow_consumers()),
     }
 }
+
+#[cfg(test)]
+mod tests;

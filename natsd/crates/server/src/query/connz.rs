@@ -334,3 +334,6 @@ fn closed_detail(
         cid: connection.0,
     }
 }
+
+#[cfg(test)]
+mod tests;
