@@ -15,6 +15,7 @@ mod query;
 mod registry;
 mod reload;
 mod server;
+mod services;
 mod snapshot;
 mod socket;
 mod tls;

@@ -93,6 +93,9 @@ impl Server {
             }
         }
         let authorization = touches(Part::Authorization);
+        if authorization && let Some(services) = self.services.lock().as_mut() {
+            services.update(self);
+        }
         if authorization || touches(Part::Limits) {
             self.registry.tell_all(Control::Reconfigured { authorization });
         }

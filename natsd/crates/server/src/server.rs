@@ -6,6 +6,7 @@ use crate::accept;
 use crate::clock::Clock;
 use crate::query::MonitorState;
 use crate::registry::Registry;
+use crate::services::{self, Services};
 use crate::snapshot;
 use crate::tls::{self, TlsError};
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
@@ -85,6 +86,7 @@ pub struct Server {
     /// Held while a new configuration is put into force.
     pub(crate) reloading: LeveledMutex<1, ()>,
     stop_listening: Notify,
+    pub(crate) services: LeveledMutex<2, Option<Services>>,
 }
 
 impl Server {
@@ -126,10 +128,14 @@ impl Server {
             lame_duck: AtomicBool::new(false),
             reloading: LeveledMutex::new(()),
             stop_listening: Notify::new(),
+            services: LeveledMutex::default(),
             options: ArcSwap::from_pointee(options),
         });
         server.log_banner();
         tokio::spawn(accept::run(server.clone(), listener));
+        if server.accounts().system().is_some() {
+            *server.services.lock() = Some(services::start(&server));
+        }
         if server.tls().is_some() {
             tokio::spawn(report_refused(server.clone()));
         }

@@ -16,6 +16,7 @@ mod subsz;
 mod varz;
 
 pub(crate) use state::MonitorState;
+pub(crate) use varz::feature_flags;
 
 use crate::server::Server;
 use crate::snapshot::VERSION;

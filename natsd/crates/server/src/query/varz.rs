@@ -89,7 +89,7 @@ fn fill_options(varz: &mut Varz, server: &Server) {
 fn fill_runtime(varz: &mut Varz, server: &Server) {
     let now = server.clock.now();
     let (percent, resident) = server.monitor.usage(now);
-    varz.start = Rfc3339(server.configured());
+    varz.start = Rfc3339(server.started);
     varz.now = Rfc3339(now);
     varz.uptime = format_duration(now - server.started);
     varz.mem = signed(resident);
@@ -150,7 +150,7 @@ fn verifies_ocsp(tls: Option<&Tls>) -> bool {
     tls.and_then(|tls| tls.ocsp_peer.as_ref()).is_some_and(|peer| peer.verify)
 }
 
-fn feature_flags(options: &Options) -> BTreeMap<String, bool> {
+pub(crate) fn feature_flags(options: &Options) -> BTreeMap<String, bool> {
     let merged = FEATURE_FLAGS.iter().map(|(name, default)| {
         let value = options.feature_flags.get(*name).copied().unwrap_or(*default);
         ((*name).to_owned(), value)
