@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::tls::{ServerTls, TlsError};
 use natsd_admin_api::v1::AuthConfig;
 use natsd_admin_api::{Accept, AdminBackend, Plain, monitor, serve, v1};
-use natsd_base::os_error;
+use natsd_base::{LeveledMutex, os_error};
 use natsd_config::options::{Admin, Options, Port, Tls};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -136,15 +136,63 @@ impl Drop for HttpListeners {
     }
 }
 
-/// TLS below HTTP.
+/// TLS below HTTP, with the certificate that clients get at the moment.
 #[derive(Clone)]
-struct OverTls(TlsAcceptor);
+struct OverTls {
+    server: Arc<Server>,
+    loaded: Arc<LeveledMutex<50, Loaded>>,
+}
+
+/// TLS of monitoring, and that of clients for which it was loaded.
+struct Loaded {
+    of: Option<Arc<ServerTls>>,
+    acceptor: TlsAcceptor,
+}
+
+impl OverTls {
+    fn new(server: &Arc<Server>, tls: &Tls) -> Result<OverTls, TlsError> {
+        let loaded = Loaded { of: server.tls(), acceptor: load(tls)? };
+        Ok(OverTls { server: server.clone(), loaded: Arc::new(LeveledMutex::new(loaded)) })
+    }
+
+    /// A reload changes the TLS of clients; monitoring follows when it is next asked for.
+    fn acceptor(&self) -> TlsAcceptor {
+        let now = self.server.tls();
+        let is_same = |of: &Option<Arc<ServerTls>>| match (of, &now) {
+            (Some(of), Some(now)) => Arc::ptr_eq(of, now),
+            (of, now) => of.is_none() && now.is_none(),
+        };
+        let known = {
+            let loaded = self.loaded.lock();
+            is_same(&loaded.of).then(|| loaded.acceptor.clone())
+        };
+        if let Some(acceptor) = known {
+            return acceptor;
+        }
+        let fresh = self.server.options().tls.as_ref().map(load);
+        let mut loaded = self.loaded.lock();
+        match fresh {
+            Some(Ok(acceptor)) => loaded.acceptor = acceptor,
+            Some(Err(error)) => warn!("Monitoring keeps its certificate: {error}"),
+            None => {}
+        }
+        loaded.of = now;
+        loaded.acceptor.clone()
+    }
+}
+
+/// As Go: nobody who monitors has to show a certificate.
+fn load(tls: &Tls) -> Result<TlsAcceptor, TlsError> {
+    let tls = ServerTls::load(&Tls { verify: false, ..tls.clone() })?;
+    Ok(tls.acceptor().clone())
+}
 
 impl Accept for OverTls {
     type Stream = tokio_rustls::server::TlsStream<TcpStream>;
 
     async fn accept(&self, stream: TcpStream) -> io::Result<Self::Stream> {
-        self.0.accept(stream).await
+        let acceptor = self.acceptor();
+        acceptor.accept(stream).await
     }
 }
 
@@ -206,10 +254,8 @@ async fn start_monitoring(
         }
         (false, true) => {
             let tls = options.tls.as_ref().ok_or(StartHttpError::NoTls)?;
-            // As Go: nobody who monitors has to show a certificate.
-            let tls = ServerTls::load(&Tls { verify: false, ..tls.clone() })?;
+            let accept = OverTls::new(server, tls)?;
             let listener = bind_monitoring(options, https, "https", listeners).await?;
-            let accept = OverTls(tls.acceptor().clone());
             listeners.tasks.push(spawn_monitoring(server, listener, accept));
             Ok(())
         }

@@ -199,6 +199,7 @@ impl Server {
         snapshot: Snapshot,
         tls: Option<tls::ServerTls>,
     ) {
+        self.monitor.reload(&options);
         self.options.store(Arc::new(options));
         self.tls.store(tls.map(Arc::new));
         self.snapshot.store(Arc::new(snapshot));

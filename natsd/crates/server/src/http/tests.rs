@@ -1,8 +1,12 @@
 use super::{HttpListeners, StartHttpError, serve_http};
 use crate::server::Server;
+use crate::tls::ServerTls;
 use natsd_config::options::{Admin, Options, Port, Tls};
+use natsd_links::Snapshot;
+use rustls_pki_types::CertificateDer;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -120,14 +124,13 @@ async fn the_management_api_opens_with_the_configured_token() {
     assert!(get(address, "/", "").await.is_err());
 }
 
-#[tokio::test]
-async fn https_needs_no_certificate_of_the_client() {
-    let files = tempfile::tempdir().expect("a directory");
-    let (cert, key) = (files.path().join("cert.pem"), files.path().join("key.pem"));
+/// Writes a new certificate into `directory` and returns it, and the TLS that uses it.
+fn certificate(directory: &Path) -> (CertificateDer<'static>, Tls) {
+    let (cert, key) = (directory.join("cert.pem"), directory.join("key.pem"));
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     std::fs::write(&cert, made.cert.pem()).expect("written");
     std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
-    let path = |file: &std::path::Path| Some(file.to_string_lossy().into_owned());
+    let path = |file: &Path| Some(file.to_string_lossy().into_owned());
     let tls = Tls {
         cert_file: path(&cert),
         key_file: path(&key),
@@ -135,14 +138,13 @@ async fn https_needs_no_certificate_of_the_client() {
         verify: true,
         ..Tls::default()
     };
-    let (_server, http) =
-        start(Options { https_port: Port::Random, tls: Some(tls), ..options() }).await;
-    let http = http.expect("listeners");
-    let address = http.monitoring[0];
-    assert_eq!(http.monitoring_urls(), [format!("https://{address}")]);
+    (made.cert.der().clone(), tls)
+}
 
+/// Asks over TLS, without a certificate of its own, a server that must show `trusted`.
+async fn get_tls(address: SocketAddr, trusted: &CertificateDer<'static>) -> io::Result<String> {
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(made.cert.der().clone()).expect("a root");
+    roots.add(trusted.clone()).expect("a root");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -151,14 +153,36 @@ async fn https_needs_no_certificate_of_the_client() {
         .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let name = "localhost".try_into().expect("a name");
-    let stream = TcpStream::connect(address).await.expect("connected");
-    let mut stream = connector.connect(name, stream).await.expect("TLS");
+    let stream = TcpStream::connect(address).await?;
+    let mut stream = connector.connect(name, stream).await?;
     let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.expect("sent");
+    stream.write_all(request.as_bytes()).await?;
     let mut reply = String::new();
     // The server may end without a farewell of TLS.
     let _ = stream.read_to_string(&mut reply).await;
+    Ok(reply)
+}
+
+#[tokio::test]
+async fn https_needs_no_certificate_of_the_client() {
+    let files = tempfile::tempdir().expect("a directory");
+    let (first, tls) = certificate(files.path());
+    let options = Options { https_port: Port::Random, tls: Some(tls), ..options() };
+    let (server, http) = start(options).await;
+    let http = http.expect("listeners");
+    let address = http.monitoring[0];
+    assert_eq!(http.monitoring_urls(), [format!("https://{address}")]);
+    let reply = get_tls(address, &first).await.expect("an answer");
     assert!(reply.starts_with("HTTP/1.1 200") && reply.ends_with("{\"status\":\"ok\"}"), "{reply}");
     let plain = get(address, "/healthz", "").await.unwrap_or_default();
     assert!(!plain.starts_with("HTTP/1.1 200"), "{plain}");
+
+    // A reload brings the new certificate to those who monitor as well.
+    let (second, tls) = certificate(files.path());
+    assert!(get_tls(address, &second).await.is_err(), "not before the reload");
+    let loaded = ServerTls::load(&tls).expect("TLS");
+    let snapshot = Snapshot::clone(&server.snapshot());
+    server.replace_configuration(Options::clone(&server.options()), snapshot, Some(loaded));
+    assert!(get_tls(address, &second).await.is_ok(), "after the reload");
+    assert!(get_tls(address, &first).await.is_err(), "the old certificate is gone");
 }

@@ -250,7 +250,10 @@ async fn monitor_varz_tls_cert_end_date() {
     let tls = || Some(Tls { cert_file: Some(file.to_owned()), ..Tls::default() });
     let mut options = Options::empty();
     options.tls = tls();
-    let client = MonitorState::new(&options, Timestamp(0)).certificates.client;
+    let state = MonitorState::new(&options, Timestamp(0));
+    let client = state.certificates().client;
+    state.reload(&Options::empty());
+    assert_eq!(state.certificates().client, None, "a reload without TLS");
     options.tls = None;
     options.cluster.tls = tls();
     options.gateway.tls = tls();

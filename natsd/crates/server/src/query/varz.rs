@@ -83,7 +83,7 @@ fn fill_options(varz: &mut Varz, server: &Server) {
     varz.proxies = options.proxies.as_ref().map(|keys| ProxiesVarz {
         trusted: keys.iter().map(|key| ProxyInfo { key: key.clone() }).collect(),
     });
-    varz.tls_cert_not_after = server.monitor.certificates.client;
+    varz.tls_cert_not_after = server.monitor.certificates().client;
 }
 
 fn fill_runtime(varz: &mut Varz, server: &Server) {
@@ -178,7 +178,7 @@ fn cluster(server: &Server) -> ClusterVarz {
         pool_size: cluster.pool_size,
         write_deadline: nanos(cluster.write_deadline),
         write_timeout: write_timeout(cluster.write_timeout),
-        tls_cert_not_after: server.monitor.certificates.cluster,
+        tls_cert_not_after: server.monitor.certificates().cluster,
     }
 }
 
@@ -208,7 +208,7 @@ fn gateway(server: &Server) -> GatewayVarz {
         // Go shows the figures of the cluster here.
         write_deadline: nanos(cluster.write_deadline),
         write_timeout: write_timeout(cluster.write_timeout),
-        tls_cert_not_after: server.monitor.certificates.gateway,
+        tls_cert_not_after: server.monitor.certificates().gateway,
     }
 }
 
@@ -226,7 +226,7 @@ fn leaf(server: &Server) -> LeafVarz {
         // Go shows the figures of the cluster here.
         write_deadline: nanos(cluster.write_deadline),
         write_timeout: write_timeout(cluster.write_timeout),
-        tls_cert_not_after: server.monitor.certificates.leafnode,
+        tls_cert_not_after: server.monitor.certificates().leafnode,
     }
 }
 
@@ -259,7 +259,7 @@ fn mqtt(server: &Server) -> MqttVarz {
         ack_wait: nanos(mqtt.ack_wait),
         max_ack_pending: mqtt.max_ack_pending,
         tls_ocsp_peer_verify: verifies_ocsp(mqtt.tls.as_ref()),
-        tls_cert_not_after: server.monitor.certificates.mqtt,
+        tls_cert_not_after: server.monitor.certificates().mqtt,
     }
 }
 
@@ -281,6 +281,6 @@ fn websocket(server: &Server) -> WebsocketVarz {
         allowed_origins: websocket.allowed_origins.clone(),
         compression: websocket.compression,
         tls_ocsp_peer_verify: verifies_ocsp(websocket.tls.as_ref()),
-        tls_cert_not_after: server.monitor.certificates.websocket,
+        tls_cert_not_after: server.monitor.certificates().websocket,
     }
 }
