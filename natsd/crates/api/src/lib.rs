@@ -6,6 +6,7 @@
 pub mod admin;
 mod json;
 pub mod monitor;
+pub mod system;
 mod time;
 
 pub use json::{Float, to_compact, to_pretty};

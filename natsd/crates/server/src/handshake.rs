@@ -49,7 +49,7 @@ pub(crate) async fn run(
     stream: TcpStream,
     address: SocketAddr,
 ) -> Option<Driver> {
-    let options = &server.options;
+    let options = &server.options();
     let first = options.tls.as_ref().and_then(|tls| tls.handshake_first);
     let behind_proxy = options.proxy_protocol;
     let id = server.registry.next_id();
@@ -108,9 +108,9 @@ pub(crate) async fn run(
         }
     }
     if opening.tls {
-        let tls = server.tls.as_ref()?;
+        let tls = server.tls()?;
         let line = tls_first.then(|| announce(opening.peer.ip(), Some(true)));
-        return Box::pin(open_tls(&server, tls, opening, id, &nonce, line)).await;
+        return Box::pin(open_tls(&server, &tls, opening, id, &nonce, line)).await;
     }
     let Opening { stream, peer, input, .. } = opening;
     let (read, write) = stream.into_split();
@@ -187,7 +187,7 @@ fn register(
     if !server.is_accepting() {
         return None;
     }
-    let max = match server.options.max_connections {
+    let max = match server.options().max_connections {
         0 => None,
         max => Some(usize::try_from(max).unwrap_or(0)),
     };
@@ -249,7 +249,8 @@ async fn open_tls(
         end(server, &socket, &sink, CloseReason::MaxConnectionsExceeded);
         return None;
     }
-    let shaken = shake_hands(config, server.options.tls_timeout, Replayed { input, at: 0, stream });
+    let shaken =
+        shake_hands(config, server.options().tls_timeout, Replayed { input, at: 0, stream });
     let (mut stream, session) = match shaken.await {
         Ok(shaken) => shaken,
         Err(failure) => {

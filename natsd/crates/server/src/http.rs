@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::tls::{ServerTls, TlsError};
 use natsd_admin_api::v1::AuthConfig;
 use natsd_admin_api::{Accept, AdminBackend, Plain, monitor, serve, v1};
-use natsd_base::os_error;
+use natsd_base::{LeveledMutex, os_error};
 use natsd_config::options::{Admin, Options, Port, Tls};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -136,15 +136,63 @@ impl Drop for HttpListeners {
     }
 }
 
-/// TLS below HTTP.
+/// TLS below HTTP, with the certificate that clients get at the moment.
 #[derive(Clone)]
-struct OverTls(TlsAcceptor);
+struct OverTls {
+    server: Arc<Server>,
+    loaded: Arc<LeveledMutex<50, Loaded>>,
+}
+
+/// TLS of monitoring, and that of clients for which it was loaded.
+struct Loaded {
+    of: Option<Arc<ServerTls>>,
+    acceptor: TlsAcceptor,
+}
+
+impl OverTls {
+    fn new(server: &Arc<Server>, tls: &Tls) -> Result<OverTls, TlsError> {
+        let loaded = Loaded { of: server.tls(), acceptor: load(tls)? };
+        Ok(OverTls { server: server.clone(), loaded: Arc::new(LeveledMutex::new(loaded)) })
+    }
+
+    /// A reload changes the TLS of clients; monitoring follows when it is next asked for.
+    fn acceptor(&self) -> TlsAcceptor {
+        let now = self.server.tls();
+        let is_same = |of: &Option<Arc<ServerTls>>| match (of, &now) {
+            (Some(of), Some(now)) => Arc::ptr_eq(of, now),
+            (of, now) => of.is_none() && now.is_none(),
+        };
+        let known = {
+            let loaded = self.loaded.lock();
+            is_same(&loaded.of).then(|| loaded.acceptor.clone())
+        };
+        if let Some(acceptor) = known {
+            return acceptor;
+        }
+        let fresh = self.server.options().tls.as_ref().map(load);
+        let mut loaded = self.loaded.lock();
+        match fresh {
+            Some(Ok(acceptor)) => loaded.acceptor = acceptor,
+            Some(Err(error)) => warn!("Monitoring keeps its certificate: {error}"),
+            None => {}
+        }
+        loaded.of = now;
+        loaded.acceptor.clone()
+    }
+}
+
+/// As Go: nobody who monitors has to show a certificate.
+fn load(tls: &Tls) -> Result<TlsAcceptor, TlsError> {
+    let tls = ServerTls::load(&Tls { verify: false, ..tls.clone() })?;
+    Ok(tls.acceptor().clone())
+}
 
 impl Accept for OverTls {
     type Stream = tokio_rustls::server::TlsStream<TcpStream>;
 
     async fn accept(&self, stream: TcpStream) -> io::Result<Self::Stream> {
-        self.0.accept(stream).await
+        let acceptor = self.acceptor();
+        acceptor.accept(stream).await
     }
 }
 
@@ -160,13 +208,13 @@ pub async fn serve_http(
 ) -> Result<HttpListeners, StartHttpError> {
     let mut listeners = HttpListeners {
         monitoring: Vec::new(),
-        monitoring_tls: server.options.https_port.is_set(),
+        monitoring_tls: server.options().https_port.is_set(),
         admin: None,
         token_file: None,
         tasks: Vec::new(),
     };
     start_monitoring(server, &mut listeners).await?;
-    let admin = &server.options.admin;
+    let admin = &server.options().admin;
     if !admin.disabled
         && let Err(error) = start_admin(server, web_page, &mut listeners).await
     {
@@ -194,7 +242,7 @@ async fn start_monitoring(
     server: &Arc<Server>,
     listeners: &mut HttpListeners,
 ) -> Result<(), StartHttpError> {
-    let options = &server.options;
+    let options = &server.options();
     let (http, https) = (options.http_port, options.https_port);
     match (http.is_set(), https.is_set()) {
         (false, false) => Ok(()),
@@ -206,10 +254,8 @@ async fn start_monitoring(
         }
         (false, true) => {
             let tls = options.tls.as_ref().ok_or(StartHttpError::NoTls)?;
-            // As Go: nobody who monitors has to show a certificate.
-            let tls = ServerTls::load(&Tls { verify: false, ..tls.clone() })?;
+            let accept = OverTls::new(server, tls)?;
             let listener = bind_monitoring(options, https, "https", listeners).await?;
-            let accept = OverTls(tls.acceptor().clone());
             listeners.tasks.push(spawn_monitoring(server, listener, accept));
             Ok(())
         }
@@ -242,7 +288,8 @@ fn spawn_monitoring<A: Accept>(
     listener: TcpListener,
     accept: A,
 ) -> JoinHandle<()> {
-    let base_path = server.options.http_base_path.as_deref().unwrap_or_default();
+    let options = server.options();
+    let base_path = options.http_base_path.as_deref().unwrap_or_default();
     let router = monitor::router(backend(server), base_path);
     let server = server.clone();
     tokio::spawn(async move {
@@ -259,7 +306,7 @@ async fn start_admin(
     web_page: &'static str,
     listeners: &mut HttpListeners,
 ) -> Result<(), StartHttpError> {
-    let admin = &server.options.admin;
+    let admin = &server.options().admin;
     let (listener, address) = bind_admin(admin).await?;
     let (token, file) = match &admin.token {
         Some(token) => (token.clone(), None),

@@ -5,6 +5,7 @@
 use super::link::{ClientLink, Phase};
 use crate::{CloseReason, Effect, LinkCx};
 use natsd_auth::{Credentials, Decision, Identity, ReplyPermits};
+use natsd_broker::GLOBAL_ACCOUNT;
 use std::sync::Arc;
 use tracing::error;
 
@@ -31,15 +32,7 @@ impl ClientLink {
         if self.connected {
             self.drop_subscriptions();
         }
-        let credentials = Credentials {
-            user: &self.connect.user,
-            pass: &self.connect.pass,
-            token: &self.connect.auth_token,
-            nkey: &self.connect.nkey,
-            sig: &self.connect.sig,
-            nonce: &self.nonce,
-        };
-        match cx.snapshot.auth.authenticate(credentials, ClientLink::connection_type()) {
+        match self.authenticate(cx) {
             Decision::Granted(identity) => self.granted(cx, identity),
             Decision::Refused => Err(self.auth_violation()),
             Decision::Check(check, identity) => {
@@ -50,6 +43,61 @@ impl ClientLink {
         }
     }
 
+    fn authenticate(&self, cx: &LinkCx<'_>) -> Decision {
+        let credentials = Credentials {
+            user: &self.connect.user,
+            pass: &self.connect.pass,
+            token: &self.connect.auth_token,
+            nkey: &self.connect.nkey,
+            sig: &self.connect.sig,
+            nonce: &self.nonce,
+        };
+        cx.snapshot.auth.authenticate(credentials, ClientLink::connection_type())
+    }
+
+    /// A new configuration: takes over its limits, and asks again who the client is when users or
+    /// accounts changed.
+    pub(super) fn reconfigured(
+        &mut self,
+        cx: &mut LinkCx<'_>,
+        authorization: bool,
+    ) -> Result<(), CloseReason> {
+        self.parser_limits.control_line_max = cx.snapshot.control_line_max;
+        self.apply_account_limits(cx.snapshot);
+        let is_undecided = matches!(self.phase, Phase::Checking(_) | Phase::Rechecking(_));
+        if !authorization || is_undecided {
+            return Ok(());
+        }
+        if !self.connected {
+            // Who has not said anything yet is asked as a newcomer would be.
+            if cx.snapshot.auth.is_required() && matches!(self.phase, Phase::Ready) {
+                return Err(self.auth_violation());
+            }
+            return Ok(());
+        }
+        match self.authenticate(cx) {
+            Decision::Granted(identity) => self.stays(cx, identity),
+            Decision::Refused => Err(self.auth_violation()),
+            Decision::Check(check, identity) => {
+                self.phase = Phase::Rechecking(Box::new(identity));
+                cx.effects.push(Effect::CheckPassword(check));
+                Ok(())
+            }
+        }
+    }
+
+    /// The client is still welcome. Its permissions may be others now, but not its account.
+    fn stays(&mut self, cx: &mut LinkCx<'_>, identity: Identity) -> Result<(), CloseReason> {
+        let name = identity.account.as_deref().unwrap_or(GLOBAL_ACCOUNT);
+        let moved = cx.snapshot.accounts.get(name).is_none_or(|one| one.id() != self.account.id());
+        if moved {
+            return Err(CloseReason::ClientClosed);
+        }
+        self.become_user(cx, identity)?;
+        self.drop_forbidden_subscriptions();
+        Ok(())
+    }
+
     pub(super) fn password_checked(
         &mut self,
         cx: &mut LinkCx<'_>,
@@ -57,7 +105,8 @@ impl ClientLink {
     ) -> Result<(), CloseReason> {
         match ::core::mem::replace(&mut self.phase, Phase::Ready) {
             Phase::Checking(identity) if equal => self.granted(cx, *identity),
-            Phase::Checking(_) => Err(self.auth_violation()),
+            Phase::Rechecking(identity) if equal => self.stays(cx, *identity),
+            Phase::Checking(_) | Phase::Rechecking(_) => Err(self.auth_violation()),
             other => {
                 self.phase = other;
                 Ok(())
@@ -71,7 +120,9 @@ impl ClientLink {
         if self.connect.new_account || !self.connect.account.is_empty() {
             return Err(self.auth_violation());
         }
-        self.introduce(first);
+        if first {
+            self.introduce();
+        }
         if !(0..=1).contains(&self.connect.protocol) {
             self.send_error("invalid client protocol");
             return Err(CloseReason::BadClientProtocolVersion);
@@ -127,18 +178,11 @@ impl ClientLink {
         });
         self.sink.status.update_details(|details| {
             details.account = Some(self.account.clone());
-            let shown = self.shown_user();
-            if !shown.is_empty() {
-                details.user = shown;
+            if !self.user.is_empty() {
+                details.user.clone_from(&self.user);
             }
         });
         Ok(())
-    }
-
-    /// The user as monitoring shows it: of a token only that there is one.
-    fn shown_user(&self) -> String {
-        let is_secret = self.user.is_empty() && !self.connect.auth_token.is_empty();
-        if is_secret { "[REDACTED]".to_owned() } else { self.user.clone() }
     }
 
     /// An operation came before any CONNECT: lets the client in as the configured user, if there is
@@ -163,17 +207,9 @@ impl ClientLink {
         CloseReason::AuthenticationViolation
     }
 
-    /// Shows what the client said of itself: in monitoring, and the first time in its label.
-    fn introduce(&mut self, first: bool) {
+    /// Adds to the label what the client said of itself, as Go does.
+    fn introduce(&mut self) {
         let connect = &self.connect;
-        self.sink.status.update_details(|details| {
-            details.name.clone_from(&connect.name);
-            details.lang.clone_from(&connect.lang);
-            details.version.clone_from(&connect.version);
-        });
-        if !first {
-            return;
-        }
         let mut parts = Vec::new();
         if !connect.version.is_empty() {
             parts.push(format!("v{}", connect.version));

@@ -249,7 +249,6 @@ impl Deliver for ClientSink {
             return Delivered::Refused;
         };
         let size = output.append(msg, subscription.sid());
-        self.status.touch(now);
         if let Some((permissions, replies)) = &mut output.replies
             && !msg.reply.is_empty()
             && !permissions.may_publish(msg.reply)

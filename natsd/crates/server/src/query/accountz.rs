@@ -26,11 +26,12 @@ pub(super) fn accountz(server: &Server, options: &AccountzOptions) -> Result<Acc
         ..Accountz::default()
     };
     if options.account.is_empty() {
-        let names = server.accounts.iter().map(|account| account.name().to_string());
-        accountz.accounts = names.collect();
+        let accounts = server.accounts();
+        accountz.accounts = accounts.iter().map(|account| account.name().to_string()).collect();
         return Ok(accountz);
     }
-    let account = server.accounts.get(&options.account).ok_or_else(|| {
+    let accounts = server.accounts();
+    let account = accounts.get(&options.account).ok_or_else(|| {
         QueryError::BadRequest(format!("Account {} does not exist", options.account))
     })?;
     accountz.account_detail = Some(Box::new(info(server, account)));
@@ -39,21 +40,22 @@ pub(super) fn accountz(server: &Server, options: &AccountzOptions) -> Result<Acc
 
 /// Name of the system account, empty when there is none.
 pub(super) fn system_account(server: &Server) -> String {
-    server.accounts.system().map(|account| account.name().to_string()).unwrap_or_default()
+    server.accounts().system().map(|account| account.name().to_string()).unwrap_or_default()
 }
 
 fn info(server: &Server, account: &Account) -> AccountInfo {
-    let configured = server.options.accounts.iter().find(|one| one.name == **account.name());
+    let options = server.options();
+    let configured = options.accounts.iter().find(|one| one.name == **account.name());
     AccountInfo {
         account_name: account.name().to_string(),
         update_time: Rfc3339(server.started),
-        is_system: server.accounts.is_system(account),
+        is_system: server.accounts().is_system(account),
         complete: true,
         client_connections: signed(account.connections()),
         subscriptions: subscriptions(account),
         mappings: configured.map(mappings).unwrap_or_default(),
         exports: configured.map(exports).unwrap_or_default(),
-        imports: configured.map(|one| imports(&server.options, one)).unwrap_or_default(),
+        imports: configured.map(|one| imports(&options, one)).unwrap_or_default(),
         name_tag: account.name().to_string(),
         sublist_stats: Some(figures(&account.with_interest(|interest| interest.stats()))),
         ..AccountInfo::default()
@@ -187,7 +189,7 @@ pub(super) fn accstatz(server: &Server, options: &AccountStatzOptions) -> Accoun
     AccountStatz {
         server_id: server.id().to_owned(),
         now: Rfc3339(server.clock.now()),
-        account_statz: server.accounts.iter().filter(wanted).map(|one| stat(one)).collect(),
+        account_statz: server.accounts().iter().filter(wanted).map(|one| stat(one)).collect(),
     }
 }
 
@@ -212,3 +214,6 @@ fn stat(account: &Account) -> AccountStat {
         slow_consumers: signed(account.slow_consumers()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,12 +17,12 @@ use x509_parser::prelude::{AttributeTypeAndValue, X509Name};
 const NAMED: &[(&str, &str)] = &[
     ("2.5.4.5", "SERIALNUMBER"),
     ("2.5.4.3", "CN"),
-    ("2.5.4.17", "POSTALCODE"),
-    ("2.5.4.9", "STREET"),
-    ("2.5.4.8", "ST"),
-    ("2.5.4.7", "L"),
     ("2.5.4.11", "OU"),
     ("2.5.4.10", "O"),
+    ("2.5.4.17", "POSTALCODE"),
+    ("2.5.4.9", "STREET"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.8", "ST"),
     ("2.5.4.6", "C"),
 ];
 
@@ -74,7 +74,7 @@ fn name(name: &X509Name<'_>) -> String {
         !NAMED.iter().any(|(known, _)| *known == kind)
     });
     let others: Vec<String> = others
-        .map(|one| format!("{}=#{}", one.attr_type().to_id_string(), hex(&encode(&text(one)))))
+        .map(|one| format!("{}={}", one.attr_type().to_id_string(), escape(&text(one))))
         .collect();
     parts.extend(others.into_iter().rev());
     parts.join(",")
@@ -100,26 +100,6 @@ fn escape(value: &str) -> String {
         special.then_some('\\').into_iter().chain([character])
     };
     value.chars().enumerate().flat_map(escaped).collect()
-}
-
-/// A string in DER: printable where that will do, else UTF-8.
-fn encode(text: &str) -> Vec<u8> {
-    const PRINTABLE: u8 = 0x13;
-    const UTF8: u8 = 0x0c;
-    let is_printable = |byte: u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&byte);
-    let tag = if text.bytes().all(is_printable) { PRINTABLE } else { UTF8 };
-    let mut der = vec![tag];
-    match u8::try_from(text.len()) {
-        Ok(length) if length < 0x80 => der.push(length),
-        Ok(length) => der.extend([0x81, length]),
-        Err(_) => {
-            let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
-            der.push(0x82);
-            der.extend(length.to_be_bytes());
-        }
-    }
-    der.extend(text.bytes());
-    der
 }
 
 #[cfg(test)]

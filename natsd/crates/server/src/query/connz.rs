@@ -48,7 +48,7 @@ pub(super) fn connz(server: &Server, options: &ConnzOptions) -> Result<Connz, Qu
         limit: if limit > 0 { limit } else { CONNECTIONS_LISTED_DEFAULT },
         ..Connz::default()
     };
-    if !options.account.is_empty() && server.accounts.get(&options.account).is_none() {
+    if !options.account.is_empty() && server.accounts().get(&options.account).is_none() {
         return Ok(connz);
     }
     server.id().clone_into(&mut connz.server_id);
@@ -334,3 +334,6 @@ fn closed_detail(
         cid: connection.0,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ fn find(server: &Server, options: &HealthzOptions) -> Option<Finding> {
         });
     }
     // This server has no JetStream: where the configuration wants it, that is not healthy.
-    let wanted = server.options.jetstream.enabled && !options.js_server_only;
+    let wanted = server.options().jetstream.enabled && !options.js_server_only;
     wanted.then(|| Finding {
         status_code: 503,
         status: "unavailable",

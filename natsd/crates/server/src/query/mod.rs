@@ -16,6 +16,7 @@ mod subsz;
 mod varz;
 
 pub(crate) use state::MonitorState;
+pub(crate) use varz::feature_flags;
 
 use crate::server::Server;
 use crate::snapshot::VERSION;
@@ -104,7 +105,7 @@ impl AdminBackend for Server {
             product_version: env!("CARGO_PKG_VERSION").to_owned(),
             compatible_version: VERSION.to_owned(),
             client_address: self.client_address.to_string(),
-            cluster: self.options.cluster.name.clone().unwrap_or_default(),
+            cluster: self.options().cluster.name.clone().unwrap_or_default(),
             start: Rfc3339(self.started),
             now: Rfc3339(now),
             uptime: format_duration(now - self.started),

@@ -14,7 +14,8 @@ use natsd_api::monitor::{
 use natsd_config::options;
 
 pub(super) fn routez(server: &Server) -> Routez {
-    let permissions = server.options.cluster.permissions.as_ref();
+    let options = server.options();
+    let permissions = options.cluster.permissions.as_ref();
     let permission = |one: Option<&options::SubjectPermission>| {
         one.map(|one| SubjectPermission {
             allow: one.allow.clone().unwrap_or_default(),
@@ -32,7 +33,8 @@ pub(super) fn routez(server: &Server) -> Routez {
 }
 
 pub(super) fn gatewayz(server: &Server) -> Gatewayz {
-    let gateway = &server.options.gateway;
+    let options = server.options();
+    let gateway = &options.gateway;
     let named = gateway.name.is_some();
     Gatewayz {
         server_id: server.id().to_owned(),

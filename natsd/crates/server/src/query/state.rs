@@ -1,5 +1,5 @@
 //! What monitoring itself remembers: its own requests, the last look at the processor time, and
-//! what it read from certificates at start.
+//! what it read from certificates when the configuration was put into force.
 
 use super::certificate;
 use super::process::Usage;
@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 pub(crate) struct MonitorState {
     requests: LeveledMutex<50, BTreeMap<&'static str, u64>>,
     usage: LeveledMutex<50, Usage>,
-    pub(super) certificates: CertificateEnds,
+    certificates: LeveledMutex<50, CertificateEnds>,
 }
 
 /// When the certificates of the listeners end.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CertificateEnds {
     pub(super) client: Option<Rfc3339>,
     pub(super) cluster: Option<Rfc3339>,
@@ -28,22 +28,38 @@ pub(super) struct CertificateEnds {
     pub(super) websocket: Option<Rfc3339>,
 }
 
+impl CertificateEnds {
+    fn read(options: &Options) -> CertificateEnds {
+        let ends = |tls: &Option<Tls>| tls.as_ref().and_then(certificate::not_after);
+        CertificateEnds {
+            client: ends(&options.tls),
+            cluster: ends(&options.cluster.tls),
+            gateway: ends(&options.gateway.tls),
+            leafnode: ends(&options.leafnode.tls),
+            mqtt: ends(&options.mqtt.tls),
+            websocket: ends(&options.websocket.tls),
+        }
+    }
+}
+
 impl MonitorState {
     /// Starts to count. `started` is when the process began.
     pub(crate) fn new(options: &Options, started: Timestamp) -> MonitorState {
-        let ends = |tls: &Option<Tls>| tls.as_ref().and_then(certificate::not_after);
         MonitorState {
             requests: LeveledMutex::default(),
             usage: LeveledMutex::new(Usage::new(started)),
-            certificates: CertificateEnds {
-                client: ends(&options.tls),
-                cluster: ends(&options.cluster.tls),
-                gateway: ends(&options.gateway.tls),
-                leafnode: ends(&options.leafnode.tls),
-                mqtt: ends(&options.mqtt.tls),
-                websocket: ends(&options.websocket.tls),
-            },
+            certificates: LeveledMutex::new(CertificateEnds::read(options)),
         }
+    }
+
+    /// Reads the certificates of a configuration that is put into force.
+    pub(crate) fn reload(&self, options: &Options) {
+        let read = CertificateEnds::read(options);
+        *self.certificates.lock() = read;
+    }
+
+    pub(super) fn certificates(&self) -> CertificateEnds {
+        *self.certificates.lock()
     }
 
     pub(super) fn count_request(&self, path: &'static str) {

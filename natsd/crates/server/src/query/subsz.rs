@@ -28,7 +28,7 @@ pub(super) fn subsz(server: &Server, options: &SubszOptions) -> Result<Subsz, Qu
     };
     let mut stats = SublistStats::default();
     let mut found: Vec<(Arc<Account>, SubscriptionRef)> = Vec::new();
-    for account in server.accounts.iter() {
+    for account in server.accounts().iter() {
         if !options.account.is_empty() && **account.name() != *options.account {
             continue;
         }

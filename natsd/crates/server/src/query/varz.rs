@@ -57,7 +57,7 @@ fn fill_identity(varz: &mut Varz, server: &Server) {
 }
 
 fn fill_options(varz: &mut Varz, server: &Server) {
-    let options = &server.options;
+    let options = &server.options();
     varz.max_connections = options.max_connections;
     varz.max_subscriptions = options.max_subscriptions;
     varz.ping_interval = nanos(options.ping_interval);
@@ -74,7 +74,7 @@ fn fill_options(varz: &mut Varz, server: &Server) {
     varz.tls_timeout = seconds(options.tls_timeout);
     varz.write_deadline = nanos(options.write_deadline);
     varz.write_timeout = write_timeout(options.write_timeout);
-    varz.config_load_time = Rfc3339(server.started);
+    varz.config_load_time = Rfc3339(server.configured());
     varz.config_digest.clone_from(&options.config_digest);
     varz.tags.clone_from(&options.server_tags);
     varz.metadata.clone_from(&options.server_metadata);
@@ -83,7 +83,7 @@ fn fill_options(varz: &mut Varz, server: &Server) {
     varz.proxies = options.proxies.as_ref().map(|keys| ProxiesVarz {
         trusted: keys.iter().map(|key| ProxyInfo { key: key.clone() }).collect(),
     });
-    varz.tls_cert_not_after = server.monitor.certificates.client;
+    varz.tls_cert_not_after = server.monitor.certificates().client;
 }
 
 fn fill_runtime(varz: &mut Varz, server: &Server) {
@@ -115,7 +115,7 @@ fn fill_runtime(varz: &mut Varz, server: &Server) {
     varz.stale_connections = signed(stale);
     varz.stale_connection_stats = Some(PeerCounts { clients: stale, ..PeerCounts::default() });
     varz.stalled_clients = signed(load(&stats.stalls));
-    let subscriptions: u64 = server.accounts.iter().map(|account| account.subscriptions()).sum();
+    let subscriptions: u64 = server.accounts().iter().map(|account| account.subscriptions()).sum();
     varz.subscriptions = u32::try_from(subscriptions).unwrap_or(u32::MAX);
     varz.http_req_stats = server.monitor.requests();
 }
@@ -150,7 +150,7 @@ fn verifies_ocsp(tls: Option<&Tls>) -> bool {
     tls.and_then(|tls| tls.ocsp_peer.as_ref()).is_some_and(|peer| peer.verify)
 }
 
-fn feature_flags(options: &Options) -> BTreeMap<String, bool> {
+pub(crate) fn feature_flags(options: &Options) -> BTreeMap<String, bool> {
     let merged = FEATURE_FLAGS.iter().map(|(name, default)| {
         let value = options.feature_flags.get(*name).copied().unwrap_or(*default);
         ((*name).to_owned(), value)
@@ -164,26 +164,26 @@ fn hosts(urls: &[Url]) -> Vec<String> {
 }
 
 fn cluster(server: &Server) -> ClusterVarz {
-    let cluster = &server.options.cluster;
+    let cluster = &server.options().cluster;
     let tls = cluster.tls.is_some();
     ClusterVarz {
         name: cluster.name.clone().unwrap_or_default(),
         addr: cluster.host.clone(),
         cluster_port: port(cluster.port),
         auth_timeout: seconds(cluster.auth_timeout),
-        urls: hosts(&server.options.routes),
+        urls: hosts(&server.options().routes),
         tls_timeout: seconds(cluster.tls_timeout),
         tls_required: tls,
         tls_verify: tls,
         pool_size: cluster.pool_size,
         write_deadline: nanos(cluster.write_deadline),
         write_timeout: write_timeout(cluster.write_timeout),
-        tls_cert_not_after: server.monitor.certificates.cluster,
+        tls_cert_not_after: server.monitor.certificates().cluster,
     }
 }
 
 fn gateway(server: &Server) -> GatewayVarz {
-    let (gateway, cluster) = (&server.options.gateway, &server.options.cluster);
+    let (gateway, cluster) = (&server.options().gateway, &server.options().cluster);
     let tls = gateway.tls.is_some();
     GatewayVarz {
         name: gateway.name.clone().unwrap_or_default(),
@@ -208,12 +208,12 @@ fn gateway(server: &Server) -> GatewayVarz {
         // Go shows the figures of the cluster here.
         write_deadline: nanos(cluster.write_deadline),
         write_timeout: write_timeout(cluster.write_timeout),
-        tls_cert_not_after: server.monitor.certificates.gateway,
+        tls_cert_not_after: server.monitor.certificates().gateway,
     }
 }
 
 fn leaf(server: &Server) -> LeafVarz {
-    let (leaf, cluster) = (&server.options.leafnode, &server.options.cluster);
+    let (leaf, cluster) = (&server.options().leafnode, &server.options().cluster);
     LeafVarz {
         host: leaf.host.clone(),
         port: port(leaf.port),
@@ -226,7 +226,7 @@ fn leaf(server: &Server) -> LeafVarz {
         // Go shows the figures of the cluster here.
         write_deadline: nanos(cluster.write_deadline),
         write_timeout: write_timeout(cluster.write_timeout),
-        tls_cert_not_after: server.monitor.certificates.leafnode,
+        tls_cert_not_after: server.monitor.certificates().leafnode,
     }
 }
 
@@ -245,7 +245,7 @@ fn remote_leaf(remote: &RemoteLeaf) -> RemoteLeafVarz {
 }
 
 fn mqtt(server: &Server) -> MqttVarz {
-    let mqtt = &server.options.mqtt;
+    let mqtt = &server.options().mqtt;
     let pinned = mqtt.tls.iter().flat_map(|tls| tls.pinned_certs.iter().cloned());
     MqttVarz {
         host: mqtt.host.clone(),
@@ -259,12 +259,12 @@ fn mqtt(server: &Server) -> MqttVarz {
         ack_wait: nanos(mqtt.ack_wait),
         max_ack_pending: mqtt.max_ack_pending,
         tls_ocsp_peer_verify: verifies_ocsp(mqtt.tls.as_ref()),
-        tls_cert_not_after: server.monitor.certificates.mqtt,
+        tls_cert_not_after: server.monitor.certificates().mqtt,
     }
 }
 
 fn websocket(server: &Server) -> WebsocketVarz {
-    let websocket = &server.options.websocket;
+    let websocket = &server.options().websocket;
     let pinned = websocket.tls.iter().flat_map(|tls| tls.pinned_certs.iter().cloned());
     WebsocketVarz {
         host: websocket.host.clone(),
@@ -281,6 +281,6 @@ fn websocket(server: &Server) -> WebsocketVarz {
         allowed_origins: websocket.allowed_origins.clone(),
         compression: websocket.compression,
         tls_ocsp_peer_verify: verifies_ocsp(websocket.tls.as_ref()),
-        tls_cert_not_after: server.monitor.certificates.websocket,
+        tls_cert_not_after: server.monitor.certificates().websocket,
     }
 }
