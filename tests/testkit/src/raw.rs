@@ -359,7 +359,11 @@ impl RawClient {
                 self.pending.extend_from_slice(&buffer[..count]);
                 return true;
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) => {}
             // A reset is how a close with unread data looks.
             Err(_) => self.closed = true,
         }
