@@ -22,10 +22,13 @@ use clap::Parser;
 use crate::cli::Cli;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    // A variable that stands for an option counts as an argument for clap, a bare name does not.
+    let bare = std::env::args_os().nth(1).is_none();
+    let parsed = if bare { Cli::try_parse_from(["natsctl", "--help"]) } else { Cli::try_parse() };
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            let code = if bare { 2 } else { u8::try_from(error.exit_code()).unwrap_or(2) };
             // Nobody is left to tell when the terminal is gone.
             let _ = error.print();
             return ExitCode::from(code);

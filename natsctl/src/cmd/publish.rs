@@ -86,6 +86,7 @@ pub(crate) async fn run(connection: &ConnectionArgs, arguments: PublishArgs) -> 
     let headers = headers::collect(&arguments.headers);
     let mut random = Random::new();
     let mut sent: usize = 0;
+    let mut last: Option<String> = None;
     let interrupted = super::interrupted();
     tokio::pin!(interrupted);
     for count in 1..=arguments.count {
@@ -106,8 +107,15 @@ pub(crate) async fn run(connection: &ConnectionArgs, arguments: PublishArgs) -> 
         sent = sent.saturating_add(size);
         match &progress {
             Some(bar) => bar.inc(1),
-            None if arguments.quiet => {}
-            None => note(&format!("Published {size} bytes to \"{name}\"")),
+            None => {
+                let line = format!("Published {size} bytes to \"{name}\"");
+                // A single message is reported when the server has it.
+                match arguments.count {
+                    1 => last = Some(line),
+                    _ if arguments.quiet => {}
+                    _ => note(&line),
+                }
+            }
         }
         if let Some(pause) = arguments.sleep.filter(|_| count < arguments.count) {
             tokio::select! {
@@ -122,7 +130,11 @@ pub(crate) async fn run(connection: &ConnectionArgs, arguments: PublishArgs) -> 
     if let Some(bar) = &progress {
         bar.finish();
     }
-    finish(session, sent, None).await
+    finish(session, sent, None).await?;
+    if let Some(line) = last.filter(|_| arguments.count == 1 && !arguments.quiet) {
+        note(&line);
+    }
+    Ok(())
 }
 
 fn subject_text(subject: &Template, values: &Values<'_>, random: &mut Random) -> Result<String> {

@@ -79,7 +79,7 @@ pub(crate) async fn run(connection: &ConnectionArgs, arguments: ReplyArgs) -> Re
     let answer = answer(&arguments).map_err(Failure::usage)?;
     let mut session = connect(connection, Attention::Watch).await?;
     let mut requests = subscribe(&session, &arguments.subject, Some(&arguments.queue)).await?;
-    session.client.flush().await?;
+    session.settle().await?;
     note(&format!("Listening on \"{}\" in group \"{}\"", arguments.subject, arguments.queue));
     let mut random = Random::new();
     let mut answered: u64 = 0;

@@ -39,6 +39,8 @@ pub(crate) async fn run(connection: &ConnectionArgs, arguments: &RttArgs) -> Res
         trips.push(trip(&session).await?);
     }
     let info = session.client.server_info();
+    // A complaint about a probe would have been taken for a PONG: no result is better than that.
+    session.close().await?;
     let server = if info.server_name.is_empty() { info.server_id } else { info.server_name };
     let (shortest, average, longest) = statistics(&trips);
     match arguments.format.format() {
@@ -58,7 +60,7 @@ pub(crate) async fn run(connection: &ConnectionArgs, arguments: &RttArgs) -> Res
             ("Maximum", duration::render(longest)),
         ]))?,
     }
-    session.close().await
+    Ok(())
 }
 
 async fn trip(session: &Session) -> Result<Duration> {

@@ -106,7 +106,7 @@ pub(crate) async fn run(connection: &ConnectionArgs, arguments: SubscribeArgs) -
     for subject in &arguments.subjects {
         subscribers.push(subscribe(&session, subject, arguments.queue.as_deref()).await?);
     }
-    session.client.flush().await?;
+    session.settle().await?;
     note(&format!("Subscribing on {}", arguments.subjects.join(", ")));
     let mut messages = select_all(subscribers);
     let mut viewer = Viewer { arguments: &arguments, shown: 0, last: None };

@@ -41,6 +41,8 @@ pub(crate) struct Session {
     /// How long to wait for answers.
     pub(crate) timeout: Duration,
     listener: Listener,
+    /// Inboxes of our own that the server refused, which is nobody else's business.
+    refused_inboxes: Vec<String>,
 }
 
 /// Hooks a listener into the options.
@@ -99,16 +101,24 @@ pub(super) fn complaint_text(text: &str) -> String {
 
 impl Session {
     pub(super) fn new(client: Client, listener: Listener, timeout: Duration) -> Self {
-        Self { client, timeout, listener }
+        Self { client, timeout, listener, refused_inboxes: Vec::new() }
     }
 
     /// Waits for the next complaint of the server. Cancel safe.
     pub(crate) async fn complaint(&mut self) -> String {
-        match self.listener.complaints.recv().await {
-            Some(text) => text,
-            // The library has ended; no complaint will come.
-            None => std::future::pending().await,
+        loop {
+            match self.listener.complaints.recv().await {
+                Some(text) if self.is_ours(&text) => {}
+                Some(text) => return text,
+                // The library has ended; no complaint will come.
+                None => std::future::pending().await,
+            }
         }
+    }
+
+    /// Whether a complaint is a second one about a refused inbox of our own.
+    fn is_ours(&self, complaint: &str) -> bool {
+        self.refused_inboxes.iter().any(|inbox| complaint.contains(inbox))
     }
 
     /// Waits for the next message while listening for complaints.
@@ -129,11 +139,12 @@ impl Session {
         }
     }
 
-    /// Waits until the server has taken everything sent so far: a message to ourselves must come
-    /// back.
+    /// Waits until the server has processed everything sent so far: a message to ourselves must
+    /// come back. Where the user may not use an inbox, the complaint about it is as good: the
+    /// server works in order.
     ///
     /// # Errors
-    /// Complaints of the server, and no answer in time after the last byte has left.
+    /// Other complaints of the server, and no answer in time after the last byte has left.
     pub(crate) async fn settle(&mut self) -> Result<()> {
         let inbox = self.client.new_inbox();
         let mut subscriber = self.client.subscribe(inbox.clone()).await?;
@@ -144,20 +155,20 @@ impl Session {
             tokio::select! {
                 message = subscriber.next() => match message {
                     Some(_) => Ok(()),
-                    None => Err(Failure::new("the connection has ended").into()),
+                    None => Err(Failure::new("the connection has ended")),
                 },
                 complaint = self.complaint() => {
-                    let failure = complaint_failure(&complaint);
-                    Err(if complaint.contains(&inbox) {
-                        failure.hint("the user needs an inbox here; --inbox-prefix chooses it")
+                    if complaint.contains(&inbox) {
+                        self.refused_inboxes.push(inbox.clone());
+                        Ok(())
                     } else {
-                        failure
-                    }.into())
+                        Err(complaint_failure(&complaint))
+                    }
                 }
             }
         });
         match answer.await {
-            Ok(result) => result,
+            Ok(result) => Ok(result?),
             Err(_) => bail!("the server did not confirm within {limit:?}"),
         }
     }
@@ -180,10 +191,12 @@ impl Session {
             Ok(result) => result?,
             Err(_) => bail!("the server did not answer within {limit:?}"),
         }
-        match self.listener.complaints.try_recv() {
-            Ok(complaint) => Err(complaint_failure(&complaint).into()),
-            Err(_) => Ok(()),
+        while let Ok(complaint) = self.listener.complaints.try_recv() {
+            if !self.is_ours(&complaint) {
+                return Err(complaint_failure(&complaint).into());
+            }
         }
+        Ok(())
     }
 
     /// Measures one round trip by PING and PONG.
@@ -207,7 +220,10 @@ impl Session {
 /// A complaint of the server as a failure.
 pub(crate) fn complaint_failure(complaint: &str) -> Failure {
     let failure = Failure::new(format!("the server says: {complaint}"));
-    if complaint.to_ascii_lowercase().contains("permissions violation") {
+    let is_permission = complaint.to_ascii_lowercase().contains("permissions violation");
+    if is_permission && complaint.contains("_INBOX.") {
+        failure.hint("the user may not use this inbox; --inbox-prefix chooses another")
+    } else if is_permission {
         failure.hint("the user may not do this; try another --user, --creds or --context")
     } else {
         failure
