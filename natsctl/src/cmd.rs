@@ -11,9 +11,12 @@ pub(crate) mod rtt;
 pub(crate) mod server;
 pub(crate) mod subscribe;
 
+use std::pin::Pin;
+
 use anyhow::Result;
 
 use crate::cli::{Cli, Command};
+use crate::failure::Failure;
 
 /// Runs what the command line says, until done or interrupted.
 ///
@@ -22,15 +25,34 @@ use crate::cli::{Cli, Command};
 pub(crate) async fn run(cli: Cli) -> Result<()> {
     let connection = cli.connection;
     match cli.command {
-        Command::Publish(arguments) => publish::run(&connection, arguments).await,
-        Command::Subscribe(arguments) => subscribe::run(&connection, arguments).await,
-        Command::Request(arguments) => request::run(&connection, arguments).await,
-        Command::Reply(arguments) => reply::run(&connection, arguments).await,
+        Command::Publish(arguments) => {
+            insistent(Box::pin(publish::run(&connection, arguments))).await
+        }
+        Command::Subscribe(arguments) => {
+            insistent(Box::pin(subscribe::run(&connection, arguments))).await
+        }
+        Command::Request(arguments) => {
+            insistent(Box::pin(request::run(&connection, arguments))).await
+        }
+        Command::Reply(arguments) => insistent(Box::pin(reply::run(&connection, arguments))).await,
         Command::Rtt(arguments) => rtt::run(&connection, &arguments).await,
-        Command::Bench(command) => bench::run(&connection, command).await,
+        Command::Bench(command) => insistent(Box::pin(bench::run(&connection, command))).await,
         Command::Server(command) => server::run(&connection, command).await,
         Command::Context(command) => context::run(&connection, command),
         Command::Completion(arguments) => completion::run(&arguments),
+    }
+}
+
+/// Runs a command that ends by itself at the first signal, and ends it at the second one, when
+/// the server does not let it end well.
+async fn insistent(command: Pin<Box<impl Future<Output = Result<()>>>>) -> Result<()> {
+    let twice = async {
+        interrupted().await;
+        interrupted().await;
+    };
+    tokio::select! {
+        result = command => result,
+        () = twice => Err(Failure::new("interrupted").into()),
     }
 }
 

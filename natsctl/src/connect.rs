@@ -16,7 +16,7 @@ use crate::cli::ConnectionArgs;
 use crate::context::{expand, read_secret, redact_url};
 use crate::failure::Failure;
 
-pub(crate) use session::{Attention, Session, complaint_failure};
+pub(crate) use session::{Session, complaint_failure};
 pub(crate) use settings::Settings;
 
 /// Messages that may wait for the command on one subscription before the library drops some.
@@ -26,23 +26,23 @@ const SUBSCRIPTION_CAPACITY: usize = 1 << 18;
 ///
 /// # Errors
 /// When settings are wrong, or no server can be reached or lets us in.
-pub(crate) async fn connect(arguments: &ConnectionArgs, attention: Attention) -> Result<Session> {
+pub(crate) async fn connect(arguments: &ConnectionArgs) -> Result<Session> {
     let settings = Settings::resolve(arguments)?;
-    connect_with(&settings, attention).await
+    connect_with(&settings).await
 }
 
 /// Connects with settings that are already resolved.
 ///
 /// # Errors
 /// As [`connect`].
-pub(crate) async fn connect_with(settings: &Settings, attention: Attention) -> Result<Session> {
+pub(crate) async fn connect_with(settings: &Settings) -> Result<Session> {
     let urls: Vec<String> = settings.urls();
     if urls.iter().any(|url| url.starts_with("ws://") || url.starts_with("wss://")) {
         return Err(Failure::new("websocket URLs are not supported").into());
     }
     let options = options(settings)?;
     let shown = redact_url(&settings.url);
-    let (options, listener) = session::listen(options, attention, settings.trace);
+    let (options, listener) = session::listen(options, settings.trace);
     let client = options.connect(urls).await.map_err(|error| connect_failure(&error, &shown))?;
     let session = Session::new(client, listener, settings.timeout);
     if settings.trace {

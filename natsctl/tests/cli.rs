@@ -6,7 +6,7 @@
 
 mod support;
 
-use natsd_testkit::{Authority, Launch};
+use natsd_testkit::{Authority, DEADLINE, Launch, wait_until};
 use serde_json::{Value, json};
 
 use support::{Running, binary, check, connected, ctl, server};
@@ -478,6 +478,51 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     check(connected(&server).args(["pub", "a", "x", "-q"]), 0, "", "");
     let done = running.wait();
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), "Subscribing on a\n"));
+}
+
+#[test]
+fn a_listener_outlives_a_restart_of_the_server() {
+    let mut server = server("");
+    let listen = connected(&server).args(["sub", "a", "--raw", "--count", "1"]);
+    let mut running = Running::start(listen, "Subscribing");
+    server.stop();
+    running.wait_said("warning: connection lost, connecting again");
+    server.restart();
+    running.wait_said("connected again");
+    // The subscription is renewed a moment later; nobody says when.
+    wait_until("a message after the restart", DEADLINE, || {
+        connected(&server).args(["pub", "a", "x", "-q"]).done().success();
+        running.has_ended().then_some(())
+    });
+    assert_eq!(running.wait().success().stdout, "x\n");
+}
+
+#[test]
+fn a_publisher_does_not_call_a_broken_connection_success() {
+    let mut server = server("");
+    let publish = ["pub", "a", "x", "--count", "1000000", "--sleep", "1ms"];
+    let running = Running::start(connected(&server).args(publish), "Published");
+    server.stop();
+    server.restart();
+    running.wait_said("connected again");
+    let done = running.interrupt();
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    let last = done.stderr.lines().last();
+    let expected = "error: the connection was lost meanwhile, messages may be missing";
+    assert_eq!(last, Some(expected), "{}", done.stderr);
+}
+
+#[test]
+fn a_publisher_ends_although_the_server_hangs() {
+    let server = server("");
+    let publish = ["pub", "a", "x", "--count", "100000000", "--timeout", "300ms"];
+    let running = Running::start(connected(&server).args(publish), "Published");
+    server.signal("STOP");
+    let done = running.interrupt();
+    server.signal("CONT");
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    let last = done.stderr.lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: the server "), "{last}");
 }
 
 #[test]

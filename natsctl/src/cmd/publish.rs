@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::body;
 use crate::cli::ConnectionArgs;
-use crate::connect::{Attention, Session, connect};
+use crate::connect::{Session, connect};
 use crate::duration;
 use crate::failure::{Failure, note};
 use crate::headers;
@@ -81,7 +81,7 @@ pub(crate) async fn run(connection: &ConnectionArgs, arguments: PublishArgs) -> 
     } else {
         Template::literal(&arguments.subject)
     };
-    let mut session = connect(connection, Attention::Brief).await?;
+    let mut session = connect(connection).await?;
     let progress = progress(&arguments);
     let headers = headers::collect(&arguments.headers);
     let mut random = Random::new();
@@ -167,6 +167,7 @@ async fn finish(mut session: Session, sent: usize, stopped_at: Option<u64>) -> R
     if sent >= SETTLE_FROM {
         session.settle().await?;
     }
+    session.check_unbroken()?;
     session.close().await?;
     match stopped_at {
         Some(count) => Err(Failure::new(format!("interrupted after {count} messages")).into()),

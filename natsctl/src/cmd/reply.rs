@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 
 use super::subscribe::subscribe;
 use crate::cli::ConnectionArgs;
-use crate::connect::{Attention, Session, complaint_failure, connect};
+use crate::connect::{Session, complaint_failure, connect};
 use crate::duration;
 use crate::failure::{Failure, note, warn};
 use crate::headers;
@@ -77,7 +77,7 @@ enum Answer {
 /// When a template is wrong, or the server cannot be reached or refuses the subscription.
 pub(crate) async fn run(connection: &ConnectionArgs, arguments: ReplyArgs) -> Result<()> {
     let answer = answer(&arguments).map_err(Failure::usage)?;
-    let mut session = connect(connection, Attention::Watch).await?;
+    let mut session = connect(connection).await?;
     let mut requests = subscribe(&session, &arguments.subject, Some(&arguments.queue)).await?;
     session.settle().await?;
     note(&format!("Listening on \"{}\" in group \"{}\"", arguments.subject, arguments.queue));

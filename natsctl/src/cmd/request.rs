@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 
 use super::body;
 use crate::cli::ConnectionArgs;
-use crate::connect::{Attention, Session, connect};
+use crate::connect::{Session, connect};
 use crate::duration;
 use crate::failure::{Failure, note};
 use crate::headers;
@@ -92,7 +92,7 @@ enum Form {
 /// When the server cannot be reached, nobody listens, or answers are missing.
 pub(crate) async fn run(connection: &ConnectionArgs, arguments: RequestArgs) -> Result<()> {
     let body = body::read(arguments.body.as_deref(), arguments.force_stdin, arguments.templates)?;
-    let mut session = connect(connection, Attention::Brief).await?;
+    let mut session = connect(connection).await?;
     let mut random = Random::new();
     let interrupted = super::interrupted();
     tokio::pin!(interrupted);

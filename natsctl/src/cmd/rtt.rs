@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::{ConnectionArgs, Format, FormatArgs};
-use crate::connect::{Attention, Session, connect};
+use crate::connect::{Session, connect};
 use crate::duration;
 use crate::output;
 
@@ -30,7 +30,7 @@ pub(crate) struct RttArgs {
 /// # Errors
 /// When the server cannot be reached or does not answer.
 pub(crate) async fn run(connection: &ConnectionArgs, arguments: &RttArgs) -> Result<()> {
-    let session = connect(connection, Attention::Brief).await?;
+    let session = connect(connection).await?;
     for _ in 0..WARM_UP {
         trip(&session).await?;
     }

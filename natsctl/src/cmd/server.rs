@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::request::ask;
 use crate::cli::{ConnectionArgs, Format, FormatArgs};
-use crate::connect::{Attention, Session, connect};
+use crate::connect::{Session, connect};
 use crate::duration;
 use crate::failure::{Failure, note};
 use crate::output;
@@ -68,7 +68,7 @@ struct Answer {
 /// # Errors
 /// When the server cannot be reached, the user may not ask, or servers are missing.
 pub(crate) async fn run(connection: &ConnectionArgs, command: ServerCommand) -> Result<()> {
-    let mut session = connect(connection, Attention::Brief).await?;
+    let mut session = connect(connection).await?;
     let trace = connection.trace;
     match command {
         ServerCommand::Ping(arguments) => {

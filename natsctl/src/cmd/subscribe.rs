@@ -15,7 +15,7 @@ use futures_util::stream::select_all;
 use natsd_subject::subject;
 
 use crate::cli::ConnectionArgs;
-use crate::connect::{Attention, Session, complaint_failure, connect};
+use crate::connect::{Session, complaint_failure, connect};
 use crate::duration;
 use crate::failure::{Failure, note, warn};
 use crate::output::message::{Detail, When};
@@ -101,7 +101,7 @@ pub(crate) async fn run(connection: &ConnectionArgs, arguments: SubscribeArgs) -
         std::fs::create_dir_all(folder)
             .with_context(|| format!("make folder {}", folder.display()))?;
     }
-    let mut session = connect(connection, Attention::Watch).await?;
+    let mut session = connect(connection).await?;
     let mut subscribers = Vec::new();
     for subject in &arguments.subjects {
         subscribers.push(subscribe(&session, subject, arguments.queue.as_deref()).await?);

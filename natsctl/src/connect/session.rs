@@ -3,6 +3,7 @@
 //! The client library confirms nothing by itself: its flush ends when the bytes have left. What
 //! the server has really taken is learned here, by a message to ourselves or by a PING.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -17,20 +18,13 @@ use crate::failure::{self, Failure};
 /// Complaints kept until the command looks at them; more are dropped, the first ones matter.
 const COMPLAINTS_MAX: usize = 256;
 
-/// Whether a command runs for long, so that the user wants to hear of the connection's fate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Attention {
-    /// The command ends soon; only its result matters.
-    Brief,
-    /// The command waits for others.
-    Watch,
-}
-
 /// The receiving end of the library's events.
 #[derive(Debug)]
 pub(super) struct Listener {
     complaints: mpsc::Receiver<String>,
     closed: watch::Receiver<bool>,
+    /// Whether the connection was ever lost.
+    lost: watch::Receiver<bool>,
 }
 
 /// A connection, ready for use.
@@ -46,20 +40,16 @@ pub(crate) struct Session {
 }
 
 /// Hooks a listener into the options.
-pub(super) fn listen(
-    options: ConnectOptions,
-    attention: Attention,
-    trace: bool,
-) -> (ConnectOptions, Listener) {
+pub(super) fn listen(options: ConnectOptions, trace: bool) -> (ConnectOptions, Listener) {
     let (complain, complaints) = mpsc::channel(COMPLAINTS_MAX);
     let (close, closed) = watch::channel(false);
-    let (lost, _) = watch::channel(false);
+    let (lose, lost) = watch::channel(false);
+    let (away, _) = watch::channel(false);
     let (dropped, _) = watch::channel(false);
     let options = options.event_callback(move |event| {
         if trace {
             failure::note(&format!("trace: {event}"));
         }
-        let watching = attention == Attention::Watch;
         match event {
             Event::ServerError(error) => {
                 let text = match error {
@@ -69,18 +59,19 @@ pub(super) fn listen(
                 // Full: the earlier complaints are enough.
                 let _ = complain.try_send(complaint_text(&text));
             }
-            Event::Disconnected if watching => {
-                lost.send_replace(true);
+            Event::Disconnected => {
+                lose.send_replace(true);
+                away.send_replace(true);
                 failure::warn("connection lost, connecting again");
             }
-            Event::Connected if watching && lost.send_replace(false) => {
+            Event::Connected if away.send_replace(false) => {
                 failure::note("connected again");
             }
             // One drop is followed by many: one warning says it.
             Event::SlowConsumer(_) if !dropped.send_replace(true) => {
                 failure::warn("messages were dropped here, because they came faster than shown");
             }
-            Event::LameDuckMode if watching => {
+            Event::LameDuckMode => {
                 failure::warn("the server is about to shut down");
             }
             Event::Closed => {
@@ -90,7 +81,7 @@ pub(super) fn listen(
         }
         std::future::ready(())
     });
-    (options, Listener { complaints, closed })
+    (options, Listener { complaints, closed, lost })
 }
 
 /// The server's words without the library's prefix.
@@ -139,6 +130,34 @@ impl Session {
         }
     }
 
+    /// Waits until every byte has left, for as long as bytes are leaving.
+    async fn flush(&self) -> Result<()> {
+        let statistics = self.client.statistics();
+        let flush = self.client.flush();
+        tokio::pin!(flush);
+        loop {
+            let before = statistics.out_bytes.load(Ordering::Relaxed);
+            match timeout(self.timeout, &mut flush).await {
+                Ok(result) => return Ok(result?),
+                Err(_) if statistics.out_bytes.load(Ordering::Relaxed) > before => {}
+                Err(_) => bail!("the server took nothing for {:?}", self.timeout),
+            }
+        }
+    }
+
+    /// An error if the connection was lost since it was made: what was on its way then may not
+    /// have arrived, and nobody can say.
+    ///
+    /// # Errors
+    /// See above.
+    pub(crate) fn check_unbroken(&self) -> Result<(), Failure> {
+        if *self.listener.lost.borrow() {
+            let text = "the connection was lost meanwhile, messages may be missing";
+            return Err(Failure::new(text));
+        }
+        Ok(())
+    }
+
     /// Waits until the server has processed everything sent so far: a message to ourselves must
     /// come back. Where the user may not use an inbox, the complaint about it is as good: the
     /// server works in order.
@@ -149,7 +168,7 @@ impl Session {
         let inbox = self.client.new_inbox();
         let mut subscriber = self.client.subscribe(inbox.clone()).await?;
         self.client.publish(inbox.clone(), Bytes::new()).await?;
-        self.client.flush().await?;
+        self.flush().await?;
         let limit = self.timeout;
         let answer = timeout(limit, async {
             tokio::select! {
@@ -181,7 +200,7 @@ impl Session {
     pub(crate) async fn close(mut self) -> Result<()> {
         let limit = self.timeout;
         let end = async {
-            self.client.flush().await?;
+            self.flush().await?;
             self.client.drain().await?;
             // The sender lives in the library's event task, which may end first: also closed.
             let _ = self.listener.closed.wait_for(|closed| *closed).await;

@@ -123,3 +123,20 @@ fn complaints_lose_the_library_s_prefix() {
     assert_eq!(complaint_text("nats: 'Secure Connection'"), "Secure Connection");
     assert_eq!(complaint_text("nats: x \"a\""), "x \"a\"");
 }
+
+#[test]
+fn a_jwt_and_its_seed_make_credentials() {
+    // The seed of 32 bytes of 7; the library reads the JWT only when it signs in.
+    let seed = "SUAAOBYHA4DQOBYHA4DQOBYHA4DQOBYHA4DQOBYHA4DQOBYHA4DQOBZ5FE";
+    let context = |seed: &str| Context {
+        user_jwt: "eyJ0eXAi.e30.c2ln".to_owned(),
+        user_seed: seed.to_owned(),
+        ..Context::default()
+    };
+    let merge = |context| Settings::merge(&ConnectionArgs::default(), &context).expect("valid");
+    assert!(options(&merge(context(seed))).is_ok());
+    let error = options(&merge(context(""))).expect_err("no seed").to_string();
+    assert!(error.contains("without user_seed"), "{error}");
+    let error = options(&merge(context("nonsense"))).expect_err("no seed").to_string();
+    assert!(error.contains("do not make credentials"), "{error}");
+}

@@ -162,6 +162,17 @@ impl Running {
         running
     }
 
+    /// Waits until its standard error contains `text`.
+    #[track_caller]
+    pub(crate) fn wait_said(&self, text: &str) {
+        wait_until(text, DEADLINE, || self.read("stderr").contains(text).then_some(()));
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.exited().is_some()
+    }
+
     /// Goes away as a reader of its standard output.
     pub(crate) fn close_output(&mut self) {
         drop(self.child.stdout.take().expect("output was piped"));

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::report::{ClientResult, Report};
 use crate::cmd::subscribe::subscribe;
-use crate::connect::{Attention, Session, Settings, complaint_failure, connect_with};
+use crate::connect::{Session, Settings, complaint_failure, connect_with};
 use crate::failure::{Failure, note};
 
 /// Queue group of the clients that answer requests.
@@ -123,7 +123,7 @@ impl Load {
     async fn connect(&self, clients: u32) -> Result<Vec<Session>> {
         let mut sessions = Vec::new();
         for _ in 0..clients {
-            sessions.push(connect_with(&self.settings, Attention::Brief).await?);
+            sessions.push(connect_with(&self.settings).await?);
         }
         Ok(sessions)
     }
@@ -178,6 +178,7 @@ impl Shared {
         }
         session.settle().await?;
         let end = Instant::now();
+        session.check_unbroken()?;
         session.close().await?;
         Ok(ClientResult { messages: sent, start, end, latencies: Vec::new() })
     }
