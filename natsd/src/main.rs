@@ -4,7 +4,7 @@ use natsd_base::{os_error, quote};
 use natsd_config::flags::{self, Command, CommandLineError, Run};
 use natsd_config::{ConfigErrors, Options, RealSource, unsupported};
 use natsd_server::process::{self, OwnedFile, Signal};
-use natsd_server::{Log, Server};
+use natsd_server::{HttpListeners, Log, PortsFile, Server};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -120,16 +120,19 @@ async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
     info!("Starting {PROGRAM}");
     warn_of_plain_passwords(&options);
     let mut signals = Signals::listen()?;
-    if let Some(path) = &options.pid_file {
+    let pid_file = options.pid_file.as_ref().map(|path| {
         process::write_pid_file(Path::new(path)).map_err(|error| {
             anyhow::anyhow!("Could not write pidfile: open {path}: {}", os_error(&error))
-        })?;
-    }
-    let server = match Server::start(options).await {
-        Ok(server) => server,
-        Err(error) => return Err(error.into()),
-    };
-    let ports_file = write_ports_file(&server);
+        })
+    });
+    let pid_file = pid_file.transpose()?;
+    let server = Server::start(options).await?;
+    let http = natsd_server::serve_http(&server, natsd_web::index_html()).await?;
+    // Like Go's, it outlives the process; only a start that fails leaves nothing behind.
+    pid_file.into_iter().for_each(OwnedFile::keep);
+    info!("Server is ready");
+    let mut ports_file = PortsFile::default();
+    ports_file.update(&server, &http.monitoring_urls());
     let lame_duck = async |server: Arc<Server>| server.lame_duck().await;
     let mut retiring = None;
     loop {
@@ -141,7 +144,7 @@ async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
                 Event::Terminate if server.is_lame_duck() => {}
                 Event::Terminate => break,
                 Event::Reopen => log.reopen(),
-                Event::Reload => error!("reload is not supported yet: restart the server instead"),
+                Event::Reload => reload(&server, log, &http, &mut ports_file),
                 Event::LameDuck if retiring.is_none() => {
                     retiring = Some(tokio::spawn(lame_duck(server.clone())));
                 }
@@ -153,6 +156,7 @@ async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
     }
     drop(ports_file);
     server.shutdown().await;
+    http.wait_stopped().await;
     Ok(())
 }
 
@@ -166,15 +170,27 @@ fn warn_of_plain_passwords(options: &Options) {
     }
 }
 
-fn write_ports_file(server: &Server) -> Option<OwnedFile> {
-    let dir = server.options.ports_file_dir.as_ref()?;
-    let nats = server.client_urls();
-    match process::write_ports_file(Path::new(dir), &nats, &[]) {
-        Ok(file) => Some(file),
-        Err(error) => {
-            error!("Error writing ports file ({dir}): {}", os_error(&error));
-            None
-        }
+/// Reads flags and file again, as at the start, and puts them into force if they can be.
+fn reload(server: &Server, log: &Log, http: &HttpListeners, ports_file: &mut PortsFile) {
+    match read_again(server) {
+        Ok(options) => match server.reload(options, log) {
+            Ok(()) => ports_file.update(server, &http.monitoring_urls()),
+            Err(error) => error!("Failed to reload server configuration: {error}"),
+        },
+        Err(error) => error!("Failed to reload server configuration: {}", error.trim_end()),
+    }
+}
+
+fn read_again(server: &Server) -> Result<Options, String> {
+    if server.options().config_file.is_none() {
+        let needs_file = "can only reload config when a file is provided using -c or --config";
+        return Err(needs_file.to_owned());
+    }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match flags::parse_command_line(&args, &RealSource) {
+        Ok(Command::Run(run)) => Ok(run.options),
+        Ok(_) => Err("the command line does not run a server".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

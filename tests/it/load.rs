@@ -135,8 +135,9 @@ fn client_ipv6_address() {
     assert_eq!(client.info["client_ip"], "::1");
     let own = format!("[::1]:{} - cid:", client.local_address().port());
     server.wait_log(&own);
-    let connz = server.get("/connz").json();
-    assert_eq!(connz["connections"][0]["ip"], "::1");
+    server.wait_monitor("/connz", "the client's address", |connz| {
+        (connz["connections"][0]["ip"] == "::1").then_some(())
+    });
 }
 
 /// Go: TestHTTPHost test/monitor_test.go:761

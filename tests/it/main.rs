@@ -15,5 +15,6 @@ mod nkeys;
 mod process;
 mod protocol;
 mod proxy_protocol;
+mod reload;
 mod support;
 mod tls;

@@ -142,5 +142,7 @@ fn a_header_that_ends_early_is_no_client() {
     client.shut_write();
     client.read_info();
     client.expect_eof("");
-    assert_eq!(server.get("/connz").json()["num_connections"], 0);
+    server.wait_monitor("/connz", "no connection", |connz| {
+        (connz["num_connections"] == 0).then_some(())
+    });
 }

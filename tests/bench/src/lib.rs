@@ -1,1 +1,3 @@
-//! Programs that load a server from outside: see `src/bin`.
+//! Programs that load a server from outside (`src/bin`), and inputs for the benches of hot paths.
+
+pub mod inputs;

@@ -1,7 +1,9 @@
 //! Accounts: what is published in one is seen in that one only.
 
 use crate::{Mappings, SubscriptionRef};
-use core::sync::atomic::{AtomicU64, Ordering};
+use arc_swap::ArcSwap;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use natsd_base::Prng;
 use natsd_subject::{MatchResult, Sublist, SublistError};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
@@ -46,7 +48,7 @@ impl Traffic {
 pub struct AccountLimits {
     /// Connections at once.
     pub connections_max: Option<u64>,
-    /// Subscriptions at once.
+    /// Subscriptions of one connection.
     pub subscriptions_max: Option<u64>,
     /// Bytes of one message.
     pub payload_bytes_max: Option<usize>,
@@ -54,13 +56,23 @@ pub struct AccountLimits {
     pub leafnodes_max: Option<u64>,
 }
 
+/// What the configuration says of an account. Changes with a reload.
+#[derive(Debug, Default)]
+pub struct AccountSettings {
+    /// Its bounds.
+    pub limits: AccountLimits,
+    /// Where messages go instead of where they were published to.
+    pub mappings: Mappings,
+}
+
 /// One account and its interest table.
 #[derive(Debug)]
 pub struct Account {
     id: u64,
     name: Arc<str>,
-    limits: AccountLimits,
-    mappings: Mappings,
+    settings: ArcSwap<AccountSettings>,
+    /// Whether there are mappings: asked for each message.
+    is_mapped: AtomicBool,
     interest: RwLock<Sublist<SubscriptionRef>>,
     generation: AtomicU64,
     connections: AtomicU64,
@@ -72,12 +84,12 @@ pub struct Account {
 }
 
 impl Account {
-    fn new(id: u64, name: &str, limits: AccountLimits, mappings: Mappings) -> Account {
+    fn new(id: u64, name: &str, settings: AccountSettings) -> Account {
         Account {
             id,
             name: name.into(),
-            limits,
-            mappings,
+            is_mapped: AtomicBool::new(!settings.mappings.is_empty()),
+            settings: ArcSwap::from_pointee(settings),
             interest: RwLock::new(Sublist::new()),
             generation: AtomicU64::new(1),
             connections: AtomicU64::new(0),
@@ -100,17 +112,24 @@ impl Account {
         &self.name
     }
 
-    /// Its subject mappings.
-    #[must_use]
+    /// Where it sends a message of `subject`, if it maps it.
     #[inline]
-    pub fn mappings(&self) -> &Mappings {
-        &self.mappings
+    pub(crate) fn map_subject(&self, subject: &[u8], prng: &mut Prng) -> Option<Vec<u8>> {
+        if !self.is_mapped.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.settings.load().mappings.map(subject, prng)
     }
 
     /// Its bounds.
     #[must_use]
-    pub fn limits(&self) -> &AccountLimits {
-        &self.limits
+    pub fn limits(&self) -> AccountLimits {
+        self.settings.load().limits
+    }
+
+    fn configure(&self, settings: AccountSettings) {
+        self.is_mapped.store(!settings.mappings.is_empty(), Ordering::Relaxed);
+        self.settings.store(Arc::new(settings));
     }
 
     /// Changes with every change of interest.
@@ -189,7 +208,7 @@ impl Account {
     /// Counts a new connection. False when the account has as many as it may.
     #[must_use]
     pub fn try_connect(&self) -> bool {
-        let max = self.limits.connections_max.unwrap_or(u64::MAX);
+        let max = self.limits().connections_max.unwrap_or(u64::MAX);
         let added = self.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
             (count < max).then_some(count + 1)
         });
@@ -205,10 +224,11 @@ impl Account {
     }
 }
 
-/// All accounts of the server. The set is fixed at start.
+/// All accounts of the server, as one configuration has them.
 #[derive(Debug)]
 pub struct Accounts {
     by_name: BTreeMap<Arc<str>, Arc<Account>>,
+    last_id: u64,
     global: Arc<Account>,
     system: Option<Arc<Account>>,
 }
@@ -217,22 +237,53 @@ impl Accounts {
     /// The accounts of a configuration, the global one and the system account (if any) among them.
     #[must_use]
     pub fn new<'a>(
-        configured: impl IntoIterator<Item = (&'a str, AccountLimits, Mappings)>,
+        configured: impl IntoIterator<Item = (&'a str, AccountSettings)>,
         system: Option<&str>,
     ) -> Accounts {
-        let mut by_name = BTreeMap::new();
-        let mut id = 0;
-        let mut add = |name: &str, limits, mappings| {
-            id += 1;
-            let account = Arc::new(Account::new(id, name, limits, mappings));
-            by_name.entry(account.name.clone()).or_insert(account).clone()
+        Accounts::build(None, configured, system)
+    }
+
+    /// The accounts of another configuration. Those that stay keep their interest and connections,
+    /// and take over their new settings at once.
+    #[must_use]
+    pub fn reconfigured<'a>(
+        &self,
+        configured: impl IntoIterator<Item = (&'a str, AccountSettings)>,
+        system: Option<&str>,
+    ) -> Accounts {
+        Accounts::build(Some(self), configured, system)
+    }
+
+    fn build<'a>(
+        before: Option<&Accounts>,
+        configured: impl IntoIterator<Item = (&'a str, AccountSettings)>,
+        system: Option<&str>,
+    ) -> Accounts {
+        let mut by_name: BTreeMap<Arc<str>, Arc<Account>> = BTreeMap::new();
+        let mut last_id = before.map_or(0, |before| before.last_id);
+        let mut add = |name: &str, settings: AccountSettings| {
+            if let Some(known) = by_name.get(name) {
+                return known.clone();
+            }
+            let account = match before.and_then(|before| before.get(name)) {
+                Some(known) => {
+                    known.configure(settings);
+                    known.clone()
+                }
+                None => {
+                    last_id += 1;
+                    Arc::new(Account::new(last_id, name, settings))
+                }
+            };
+            by_name.insert(account.name.clone(), account.clone());
+            account
         };
-        for (name, limits, mappings) in configured {
-            add(name, limits, mappings);
+        for (name, settings) in configured {
+            add(name, settings);
         }
-        let global = add(GLOBAL_ACCOUNT, AccountLimits::default(), Mappings::default());
-        let system = system.map(|name| add(name, AccountLimits::default(), Mappings::default()));
-        Accounts { by_name, global, system }
+        let global = add(GLOBAL_ACCOUNT, AccountSettings::default());
+        let system = system.map(|name| add(name, AccountSettings::default()));
+        Accounts { by_name, last_id, global, system }
     }
 
     /// The account of that name.

@@ -2,12 +2,14 @@
 
 use crate::Subscription;
 use core::fmt::Debug;
-use natsd_base::Timestamp;
+use natsd_base::{ConnectionId, Timestamp};
 use std::sync::Arc;
 
 /// A message on its way, as slices of the publisher's read buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Msg<'a> {
+    /// The connection that it came from.
+    pub publisher: ConnectionId,
     /// Subject that the receivers see.
     pub subject: &'a [u8],
     /// Reply subject, empty when there is none.

@@ -81,8 +81,7 @@ impl Worker {
     /// Where `account` sends a message of `subject`, if it maps it.
     #[inline]
     pub fn map_subject(&mut self, account: &Account, subject: &[u8]) -> Option<Vec<u8>> {
-        let mappings = account.mappings();
-        if mappings.is_empty() { None } else { mappings.map(subject, &mut self.prng) }
+        account.map_subject(subject, &mut self.prng)
     }
 
     /// A random number below `bound`.

@@ -12,7 +12,9 @@ mod flush;
 mod mappings;
 mod subscription;
 
-pub use account::{Account, AccountLimits, Accounts, GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, Traffic};
+pub use account::{
+    Account, AccountLimits, AccountSettings, Accounts, GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, Traffic,
+};
 pub use cache::MatchCache;
 pub use deliver::{Deliver, Delivered, Msg, Wake};
 pub use fanout::{Origin, Worker};

@@ -18,6 +18,7 @@ pub mod options;
 mod position;
 mod quote;
 mod read;
+pub mod reload;
 mod render;
 mod source;
 mod subjects;

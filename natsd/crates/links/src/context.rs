@@ -98,6 +98,11 @@ pub enum Control {
     PasswordChecked(bool),
     /// The server changed what INFO says.
     InfoChanged,
+    /// The server has a new configuration. With `authorization` users or accounts changed too.
+    Reconfigured {
+        /// Whether the client has to be looked at as if it came anew.
+        authorization: bool,
+    },
     /// End the connection.
     Close(CloseReason),
 }

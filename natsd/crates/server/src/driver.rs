@@ -25,6 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::io::poll_read_buf;
+use tracing::warn;
 
 /// An incomplete operation up to this size is put before the next read in the scratch buffer; a
 /// larger one is completed in a buffer of its own.
@@ -361,9 +362,13 @@ impl Driver {
         let snapshot = self.server.snapshot();
         if let Some(since) = self.blocked_since()
             && now >= since + snapshot.write_deadline
-            && !snapshot.write_retry
         {
-            return Err(CloseReason::SlowConsumerWriteDeadline);
+            if !snapshot.write_retry {
+                return Err(CloseReason::SlowConsumerWriteDeadline);
+            }
+            warn!("{} - Slow Consumer State: write deadline exceeded", self.link.label());
+            self.write_blocked = self.write_blocked.map(|_| now);
+            self.sink.retry(now);
         }
         self.with_link(ClientLink::handle_timeout)
     }

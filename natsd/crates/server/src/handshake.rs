@@ -7,7 +7,7 @@ use crate::driver::{Driver, Transport};
 use crate::registry::ClosedClient;
 use crate::server::Server;
 use crate::socket::{Socket, Writer};
-use crate::tls::{self, ServerTls};
+use crate::tls::{self, ServerTls, Session};
 use natsd_base::{ConnectionId, limits};
 use natsd_broker::Deliver;
 use natsd_links::CloseReason;
@@ -19,9 +19,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 use tracing::{debug, error, warn};
 
 /// First byte of a TLS handshake.
@@ -48,7 +49,7 @@ pub(crate) async fn run(
     stream: TcpStream,
     address: SocketAddr,
 ) -> Option<Driver> {
-    let options = &server.options;
+    let options = &server.options();
     let first = options.tls.as_ref().and_then(|tls| tls.handshake_first);
     let behind_proxy = options.proxy_protocol;
     let id = server.registry.next_id();
@@ -107,21 +108,16 @@ pub(crate) async fn run(
         }
     }
     if opening.tls {
-        let tls = server.tls.as_ref()?;
+        let tls = server.tls()?;
         let line = tls_first.then(|| announce(opening.peer.ip(), Some(true)));
-        return Box::pin(open_tls(&server, tls, opening, id, &nonce, line)).await;
+        return Box::pin(open_tls(&server, &tls, opening, id, &nonce, line)).await;
     }
     let Opening { stream, peer, input, .. } = opening;
     let (read, write) = stream.into_split();
     let socket = Socket::new(Some(write));
-    open(
-        &server,
-        socket,
-        Transport::Plain(read),
-        Peer { id, address: peer, nonce: &nonce },
-        input,
-        |_| {},
-    )
+    let sink = register(&server, &socket, id, peer)?;
+    let told = Told { peer, nonce: &nonce };
+    Some(open(&server, socket, sink, Transport::Plain(read), told, input))
 }
 
 impl Opening {
@@ -169,14 +165,6 @@ impl Opening {
     }
 }
 
-/// Who is at the other end.
-struct Peer<'a> {
-    id: ConnectionId,
-    address: SocketAddr,
-    /// The nonce that INFO told it.
-    nonce: &'a str,
-}
-
 /// A text that no other client was sent. Go: `generateNonce`, eleven bytes.
 fn random_nonce() -> String {
     let mut bytes = [0u8; 11];
@@ -184,47 +172,63 @@ fn random_nonce() -> String {
     data_encoding::BASE64URL_NOPAD.encode(&bytes)
 }
 
-/// Registers the connection and makes its driver.
-fn open(
+/// Registers a connection, unless there are too many. From here on monitoring shows it.
+fn register(
     server: &Arc<Server>,
-    socket: Arc<Socket>,
-    transport: Transport,
-    peer: Peer<'_>,
-    input: Vec<u8>,
-    describe: impl FnOnce(&ClientSink),
-) -> Option<Driver> {
-    let snapshot = server.snapshot();
+    socket: &Arc<Socket>,
+    id: ConnectionId,
+    peer: SocketAddr,
+) -> Option<Arc<ClientSink>> {
     let now = server.clock.now();
-    let Peer { id, address: peer, nonce } = peer;
-    let address = SocketAddr::new(canonical(peer.ip()), peer.port());
-    let sink = Arc::new(ClientSink::new(
-        id,
-        &address.to_string(),
-        Box::new(Writer(socket.clone())),
-        &snapshot,
-        now,
-    ));
-    describe(&sink);
+    let address = SocketAddr::new(canonical(peer.ip()), peer.port()).to_string();
+    let writer = Box::new(Writer(socket.clone()));
+    let sink = Arc::new(ClientSink::new(id, &address, writer, &server.snapshot(), now));
     debug!("{} - Client connection created", sink.label());
     if !server.is_accepting() {
         return None;
     }
-    let max = match server.options.max_connections {
+    let max = match server.options().max_connections {
         0 => None,
         max => Some(usize::try_from(max).unwrap_or(0)),
     };
-    if !server.registry.try_add(&sink, &socket, max) {
+    if !server.registry.try_add(&sink, socket, max) {
         error!("{} - maximum connections exceeded", sink.label());
         sink.send(b"-ERR 'maximum connections exceeded'\r\n");
         sink.flush(now);
-        socket.shut();
-        let reason = CloseReason::MaxConnectionsExceeded;
-        server.registry.remove(ClosedClient::new(&sink, Vec::new(), reason, now));
+        end(server, socket, &sink, CloseReason::MaxConnectionsExceeded);
         return None;
     }
-    let link =
-        ClientLink::new(sink, &snapshot, server.stats.clone(), &shown_ip(peer.ip()), nonce, now);
-    Some(Driver::new(server.clone(), socket, link, transport, input))
+    Some(sink)
+}
+
+/// Ends a connection that has no driver yet.
+fn end(server: &Server, socket: &Socket, sink: &ClientSink, reason: CloseReason) {
+    socket.shut();
+    let now = server.clock.now();
+    server.registry.remove(ClosedClient::new(sink, Vec::new(), reason, now));
+}
+
+/// Makes the driver of a registered connection.
+fn open(
+    server: &Arc<Server>,
+    socket: Arc<Socket>,
+    sink: Arc<ClientSink>,
+    transport: Transport,
+    told: Told<'_>,
+    input: Vec<u8>,
+) -> Driver {
+    let snapshot = server.snapshot();
+    let (stats, now) = (server.stats.clone(), server.clock.now());
+    let ip = shown_ip(told.peer.ip());
+    let link = ClientLink::new(sink, &snapshot, stats, &ip, told.nonce, now);
+    Driver::new(server.clone(), socket, link, transport, input)
+}
+
+/// What INFO told the client of itself.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    peer: SocketAddr,
+    nonce: &'a str,
 }
 
 async fn open_tls(
@@ -236,50 +240,83 @@ async fn open_tls(
     info_line: Option<Vec<u8>>,
 ) -> Option<Driver> {
     let Opening { stream, peer, input, .. } = opening;
+    let socket = Socket::new(None);
+    let sink = register(server, &socket, id, peer)?;
     if !config.admits() {
         let text = b"-ERR 'Connection throttling is active. Please try again later.'\r\n";
         // The peer waits for TLS and will hardly read this.
         let _ = write_all(&stream, text).await;
+        end(server, &socket, &sink, CloseReason::MaxConnectionsExceeded);
         return None;
     }
-    let replayed = Replayed { input, at: 0, stream };
-    let handshake = config.acceptor().accept(replayed);
-    let mut stream = match timeout(config.timeout(server.options.tls_timeout), handshake).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            error!("{peer} - cid:{id} - TLS handshake error: {error}");
-            return None;
-        }
-        Err(_) => {
-            error!("{peer} - cid:{id} - TLS handshake timeout");
+    let shaken =
+        shake_hands(config, server.options().tls_timeout, Replayed { input, at: 0, stream });
+    let (mut stream, session) = match shaken.await {
+        Ok(shaken) => shaken,
+        Err(failure) => {
+            let label = sink.label();
+            match failure {
+                Failure::Stranger(text) => debug!("{label} - TLS handshake {text}"),
+                Failure::Refused(text) => error!("{label} - TLS handshake error: {text}"),
+            }
+            end(server, &socket, &sink, CloseReason::TlsHandshakeError);
             return None;
         }
     };
-    let session = tls::session(stream.get_ref().1);
-    if !config.accepts_peer(&session) {
-        error!("{peer} - cid:{id} - TLS certificate not pinned");
-        return None;
-    }
     debug!(
-        "{peer} - cid:{id} - TLS handshake complete, version {}, cipher suite {}",
-        session.version, session.cipher
+        "{} - TLS handshake complete, version {}, cipher suite {}",
+        sink.label(),
+        session.version,
+        session.cipher
     );
     let tls_first = info_line.is_some();
     if let Some(line) = info_line {
-        tokio::io::AsyncWriteExt::write_all(&mut stream, &line).await.ok()?;
-        tokio::io::AsyncWriteExt::flush(&mut stream).await.ok()?;
+        let sent = async {
+            stream.write_all(&line).await?;
+            stream.flush().await
+        };
+        if sent.await.is_err() {
+            end(server, &socket, &sink, CloseReason::WriteError);
+            return None;
+        }
     }
-    let socket = Socket::new(None);
+    sink.status.update_details(|details| {
+        details.tls_version = Some(session.version);
+        details.tls_cipher = Some(session.cipher);
+        details.tls_first = tls_first;
+        details.tls_peer_certificates = session.peer_certificates;
+    });
     let transport = Transport::Layered(Box::new(stream), None);
-    let peer = Peer { id, address: peer, nonce };
-    open(server, socket, transport, peer, Vec::new(), |sink| {
-        sink.status.update_details(|details| {
-            details.tls_version = Some(session.version);
-            details.tls_cipher = Some(session.cipher);
-            details.tls_first = tls_first;
-            details.tls_peer_certificates = session.peer_certificates;
-        });
-    })
+    Some(open(server, socket, sink, transport, Told { peer, nonce }, Vec::new()))
+}
+
+/// Why a TLS handshake failed.
+enum Failure {
+    /// The peer did not speak TLS, or not at all: of no interest to an operator.
+    Stranger(String),
+    /// The peer spoke TLS and was refused.
+    Refused(String),
+}
+
+async fn shake_hands(
+    config: &ServerTls,
+    default_timeout: Duration,
+    stream: Replayed,
+) -> Result<(TlsStream<Replayed>, Session), Failure> {
+    let handshake = config.acceptor().accept(stream);
+    let stream = match timeout(config.timeout(default_timeout), handshake).await {
+        Err(_) => return Err(Failure::Stranger("timeout".into())),
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) if tls::is_no_tls(&error) => {
+            return Err(Failure::Stranger(format!("error: {error}")));
+        }
+        Ok(Err(error)) => return Err(Failure::Refused(error.to_string())),
+    };
+    let session = tls::session(stream.get_ref().1);
+    if !config.accepts_peer(&session) {
+        return Err(Failure::Refused("certificate not pinned".into()));
+    }
+    Ok((stream, session))
 }
 
 /// An address as Go shows it: IPv4 in IPv6 is IPv4.

@@ -32,21 +32,28 @@ impl OwnedFile {
     }
 }
 
-impl Drop for OwnedFile {
-    fn drop(&mut self) {
-        // Removed by somebody else already is as good.
-        let _ = std::fs::remove_file(&self.path);
+impl OwnedFile {
+    /// Leaves the file where it is when the value is dropped.
+    pub fn keep(mut self) {
+        self.path = PathBuf::new();
     }
 }
 
-/// Writes the number of this process to `path`. The file stays when the process ends, as Go's does.
+impl Drop for OwnedFile {
+    fn drop(&mut self) {
+        if !self.path.as_os_str().is_empty() {
+            // Removed by somebody else already is as good.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Writes the number of this process to `path`.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_pid_file(path: &Path) -> io::Result<()> {
-    let file = OwnedFile::write(path.to_owned(), &std::process::id().to_string(), 0o660)?;
-    std::mem::forget(file);
-    Ok(())
+pub fn write_pid_file(path: &Path) -> io::Result<OwnedFile> {
+    OwnedFile::write(path.to_owned(), &std::process::id().to_string(), 0o660)
 }
 
 /// Writes the URLs of the listeners to `<program>_<pid>.ports` in `dir`.

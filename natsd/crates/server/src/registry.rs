@@ -41,7 +41,7 @@ pub struct ClosedClient {
     pub stopped: Timestamp,
     /// Why it ended.
     pub reason: CloseReason,
-    /// When the client last sent something.
+    /// When the client last sent or was sent something.
     pub last_activity: Timestamp,
     /// The last measured round trip.
     pub round_trip: Option<Duration>,

@@ -4,22 +4,24 @@
 
 use crate::accept;
 use crate::clock::Clock;
+use crate::query::MonitorState;
 use crate::registry::Registry;
+use crate::services::{self, Services};
 use crate::snapshot;
 use crate::tls::{self, TlsError};
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use natsd_auth::ServerKeys;
-use natsd_base::{Timestamp, os_error};
+use natsd_base::{LeveledMutex, Timestamp, os_error};
 use natsd_broker::Accounts;
 use natsd_config::Options;
 use natsd_links::{CloseReason, Control, ServerStats, Snapshot};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
-use tracing::info;
+use tracing::{info, warn};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -54,11 +56,12 @@ pub enum StartError {
     Random(getrandom::Error),
 }
 
+/// Passwords that are checked at once.
+pub(crate) const PASSWORD_CHECKS_MAX: usize = 2;
+
 /// One NATS server.
 #[derive(Debug)]
 pub struct Server {
-    /// The configuration that it was started with.
-    pub options: Options,
     /// Its clock.
     pub clock: Clock,
     /// When it was started.
@@ -67,18 +70,23 @@ pub struct Server {
     pub registry: Registry,
     /// Its counters.
     pub stats: Arc<ServerStats>,
-    /// Its accounts.
-    pub accounts: Arc<Accounts>,
     /// Address of the client listener.
     pub client_address: SocketAddr,
+    pub(crate) monitor: MonitorState,
+    options: ArcSwap<Options>,
+    configured: AtomicI64,
+    keys: ServerKeys,
     id: String,
     snapshot: ArcSwap<Snapshot>,
-    pub(crate) tls: Option<tls::ServerTls>,
+    tls: ArcSwapOption<tls::ServerTls>,
     /// bcrypt takes a core for a while: no more at once than there are to spare.
     pub(crate) password_checks: Arc<Semaphore>,
     stopping: AtomicBool,
     lame_duck: AtomicBool,
+    /// Held while a new configuration is put into force.
+    pub(crate) reloading: LeveledMutex<1, ()>,
     stop_listening: Notify,
+    pub(crate) services: LeveledMutex<2, Option<Services>>,
 }
 
 impl Server {
@@ -100,7 +108,7 @@ impl Server {
         let client_address = listener
             .local_addr()
             .map_err(|source| StartError::Listen { address: address.clone(), source })?;
-        let accounts = Arc::new(snapshot::accounts(&options)?);
+        let accounts = Arc::new(snapshot::accounts(&options, None)?);
         let snapshot = snapshot::compile(&options, &keys, &accounts, advertised, client_address);
         let closed_max = usize::try_from(options.max_closed_clients).unwrap_or(0);
         let server = Arc::new(Server {
@@ -108,19 +116,29 @@ impl Server {
             started: clock.now(),
             registry: Registry::new(closed_max),
             stats: Arc::default(),
-            accounts,
             client_address,
+            monitor: MonitorState::new(&options, clock.now()),
+            configured: AtomicI64::new(clock.now().0),
             id: keys.public(),
+            keys,
             snapshot: ArcSwap::from_pointee(snapshot),
-            tls,
-            password_checks: Arc::new(Semaphore::new(2)),
+            tls: ArcSwapOption::from_pointee(tls),
+            password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX)),
             stopping: AtomicBool::new(false),
             lame_duck: AtomicBool::new(false),
+            reloading: LeveledMutex::new(()),
             stop_listening: Notify::new(),
-            options,
+            services: LeveledMutex::default(),
+            options: ArcSwap::from_pointee(options),
         });
         server.log_banner();
         tokio::spawn(accept::run(server.clone(), listener));
+        if server.accounts().system().is_some() {
+            *server.services.lock() = Some(services::start(&server));
+        }
+        if server.tls().is_some() {
+            tokio::spawn(report_refused(server.clone()));
+        }
         Ok(server)
     }
 
@@ -130,14 +148,14 @@ impl Server {
         info!("  Git:      [{}]", info.git_commit);
         info!("  Name:     {}", info.server_name);
         info!("  ID:       {}", self.id);
-        if let Some(path) = &self.options.config_file {
-            info!("Using configuration file: {path} ({})", self.options.config_digest);
+        if let Some(path) = &self.options().config_file {
+            info!("Using configuration file: {path} ({})", self.options().config_digest);
         }
-        info!("Listening for client connections on {}", self.client_address);
-        if self.tls.is_some() {
+        let address = accept::listen_address(&self.options().host, self.client_address.port());
+        info!("Listening for client connections on {address}");
+        if self.tls().is_some() {
             info!("TLS required for client connections");
         }
-        info!("Server is ready");
     }
 
     /// The public key that names this run of the server.
@@ -148,17 +166,57 @@ impl Server {
 
     /// Name from the configuration, else the id.
     #[must_use]
-    pub fn name(&self) -> &str {
-        self.options.server_name.as_deref().unwrap_or(&self.id)
+    pub fn name(&self) -> String {
+        self.options().server_name.clone().unwrap_or_else(|| self.id.clone())
+    }
+
+    /// The configuration that is in force.
+    #[must_use]
+    pub fn options(&self) -> Arc<Options> {
+        self.options.load_full()
+    }
+
+    /// When that configuration was read.
+    #[must_use]
+    pub fn configured(&self) -> Timestamp {
+        Timestamp(self.configured.load(Ordering::Relaxed))
+    }
+
+    /// The accounts of that configuration.
+    #[must_use]
+    pub fn accounts(&self) -> Arc<Accounts> {
+        self.snapshot().accounts.clone()
+    }
+
+    pub(crate) fn keys(&self) -> &ServerKeys {
+        &self.keys
+    }
+
+    /// Replaces the configuration. Links see it with their next batch.
+    pub(crate) fn replace_configuration(
+        &self,
+        options: Options,
+        snapshot: Snapshot,
+        tls: Option<tls::ServerTls>,
+    ) {
+        self.monitor.reload(&options);
+        self.options.store(Arc::new(options));
+        self.tls.store(tls.map(Arc::new));
+        self.snapshot.store(Arc::new(snapshot));
+        self.configured.store(self.clock.now().0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn tls(&self) -> Option<Arc<tls::ServerTls>> {
+        self.tls.load_full()
     }
 
     /// URLs of the client listener. Where it listens on every address, one that works here.
     #[must_use]
     pub fn client_urls(&self) -> Vec<String> {
-        let scheme = if self.tls.is_some() { "tls" } else { "nats" };
+        let scheme = if self.tls().is_some() { "tls" } else { "nats" };
         let port = self.client_address.port();
         let urls = |host: String| format!("{scheme}://{host}:{port}");
-        match self.options.host.as_str() {
+        match self.options().host.as_str() {
             "" | "0.0.0.0" | "::" => vec![urls("127.0.0.1".to_owned())],
             host if host.contains(':') => vec![urls(format!("[{host}]"))],
             host => vec![urls(host.to_owned())],
@@ -192,6 +250,17 @@ impl Server {
         }
     }
 
+    /// Waits until the server shuts down.
+    pub(crate) async fn wait_shutdown(&self) {
+        loop {
+            let notified = self.stop_listening.notified();
+            if self.stopping.load(Ordering::Relaxed) {
+                return;
+            }
+            notified.await;
+        }
+    }
+
     /// Closes the listener and every connection, and waits until they are gone.
     pub async fn shutdown(&self) {
         info!("Initiating Shutdown...");
@@ -219,7 +288,7 @@ impl Server {
         if self.registry.tell_all(Control::InfoChanged) == 0 {
             return;
         }
-        let grace = self.options.lame_duck_grace_period;
+        let grace = self.options().lame_duck_grace_period;
         tokio::select! {
             () = tokio::time::sleep(grace) => {}
             () = self.registry.wait_until_empty() => return,
@@ -227,7 +296,7 @@ impl Server {
         info!("Closing existing clients");
         let clients = self.registry.open();
         let count = u32::try_from(clients.len()).unwrap_or(u32::MAX).max(1);
-        let spread = self.options.lame_duck_duration.saturating_sub(grace);
+        let spread = self.options().lame_duck_duration.saturating_sub(grace);
         // As Go: at most a second between two closes, so that few clients do not take for ever.
         let pause = (spread / count).min(Duration::from_secs(1));
         for client in clients {
@@ -236,6 +305,20 @@ impl Server {
                 () = tokio::time::sleep(pause) => {}
                 () = self.registry.wait_until_empty() => return,
             }
+        }
+    }
+}
+
+/// Says once a second how many TLS connections were one too many.
+async fn report_refused(server: Arc<Server>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = server.wait_stop_listening() => return,
+        }
+        let refused = server.tls().map_or(0, |tls| tls.take_refused());
+        if refused > 0 {
+            warn!("Rejected {refused} connections due to TLS rate limiting");
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::server::StartError;
 use natsd_auth::{AuthSnapshot, ServerKeys};
-use natsd_broker::{AccountLimits, Accounts, Destination, Mappings, SYSTEM_ACCOUNT};
+use natsd_broker::{
+    AccountLimits, AccountSettings, Accounts, Destination, Mappings, SYSTEM_ACCOUNT,
+};
 use natsd_config::Options;
 use natsd_config::options::WriteTimeout;
 use natsd_links::Snapshot;
@@ -16,10 +18,14 @@ pub const VERSION: &str = "2.15.1";
 pub(crate) const API_LEVEL: u64 = 5;
 
 /// The accounts of `options`.
+/// Those that were there `before` stay themselves.
 ///
 /// # Errors
-/// When a subject mapping of an account is none.
-pub(crate) fn accounts(options: &Options) -> Result<Accounts, StartError> {
+/// When a subject mapping of an account is none. Nothing has changed then.
+pub(crate) fn accounts(
+    options: &Options,
+    before: Option<&Accounts>,
+) -> Result<Accounts, StartError> {
     let limit = |value: i32| u64::try_from(value).ok();
     let mut configured = Vec::new();
     for account in &options.accounts {
@@ -42,14 +48,17 @@ pub(crate) fn accounts(options: &Options) -> Result<Accounts, StartError> {
                 reason: error.to_string(),
             })?;
         }
-        configured.push((account.name.as_str(), limits, mappings));
+        configured.push((account.name.as_str(), AccountSettings { limits, mappings }));
     }
     let system = match (&options.system_account, options.no_system_account) {
         (Some(name), _) => Some(name.as_str()),
         (None, false) => Some(SYSTEM_ACCOUNT),
         (None, true) => None,
     };
-    Ok(Accounts::new(configured, system))
+    Ok(match before {
+        Some(before) => before.reconfigured(configured, system),
+        None => Accounts::new(configured, system),
+    })
 }
 
 /// What links need of `options`.

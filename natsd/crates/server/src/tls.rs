@@ -128,6 +128,11 @@ impl ServerTls {
         if self.timeout.is_zero() { default } else { self.timeout }
     }
 
+    /// Takes the number of connections that were refused since the last call.
+    pub(crate) fn take_refused(&self) -> u64 {
+        self.rate.as_ref().map_or(0, |rate| std::mem::take(&mut rate.lock().refused))
+    }
+
     /// Counts a new connection. False when there were enough in this second.
     pub(crate) fn admits(&self) -> bool {
         self.rate.as_ref().is_none_or(|rate| rate.lock().admits(Instant::now()))
@@ -155,6 +160,12 @@ pub(crate) fn session(connection: &ServerConnection) -> Session {
         cipher,
         peer_certificates: certificates.iter().map(|one| one.to_vec()).collect(),
     }
+}
+
+/// Whether the peer sent something else than TLS.
+pub(crate) fn is_no_tls(error: &std::io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidMessage(_)))
 }
 
 /// SHA-256 of the certificate's public key, in hex.
@@ -269,12 +280,13 @@ fn private_key(file: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
 struct Rate {
     per_second: u64,
     count: u64,
+    refused: u64,
     end: Option<Instant>,
 }
 
 impl Rate {
     fn new(per_second: u64) -> Rate {
-        Rate { per_second, count: 0, end: None }
+        Rate { per_second, count: 0, refused: 0, end: None }
     }
 
     fn admits(&mut self, now: Instant) -> bool {
@@ -283,7 +295,9 @@ impl Rate {
             self.count = 0;
         }
         self.count += 1;
-        self.count <= self.per_second
+        let admitted = self.count <= self.per_second;
+        self.refused += u64::from(!admitted);
+        admitted
     }
 }
 

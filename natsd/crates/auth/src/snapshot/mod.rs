@@ -6,7 +6,7 @@ use crate::nkey::is_signed_by;
 use crate::password::{PasswordCheck, equal, is_bcrypt};
 use crate::permissions::Permissions;
 use natsd_config::Options;
-use natsd_config::options::ConnectionType;
+use natsd_config::options::{ConnectionType, GLOBAL_ACCOUNT, SYSTEM_ACCOUNT};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -61,15 +61,17 @@ struct User {
 enum Mode {
     Open,
     Token(String),
-    Single {
-        user: String,
-        pass: String,
-    },
-    Users {
-        users: HashMap<String, User>,
-        nkeys: HashMap<String, User>,
-        no_auth_user: Option<String>,
-    },
+    Single { user: String, pass: String },
+    Users(Users),
+}
+
+#[derive(Debug)]
+struct Users {
+    users: HashMap<String, User>,
+    nkeys: HashMap<String, User>,
+    no_auth_user: Option<String>,
+    /// Only the system account has users: everybody else is let in without being asked.
+    only_system: bool,
 }
 
 /// The users of one configuration.
@@ -120,11 +122,12 @@ impl AuthSnapshot {
                 };
                 (user.nkey.clone(), compiled)
             });
-            Mode::Users {
+            Mode::Users(Users {
                 users: users.collect(),
                 nkeys: nkeys.collect(),
                 no_auth_user: options.no_auth_user.clone(),
-            }
+                only_system: is_only_system(options),
+            })
         } else if let Some(token) = &options.token {
             Mode::Token(token.clone())
         } else if let Some(user) = &options.username {
@@ -144,20 +147,26 @@ impl AuthSnapshot {
     /// Whether clients have to be sent a nonce.
     #[must_use]
     pub fn needs_nonce(&self) -> bool {
-        matches!(&self.mode, Mode::Users { nkeys, .. } if !nkeys.is_empty())
+        matches!(&self.mode, Mode::Users(users) if !users.nkeys.is_empty())
     }
 
     /// Whether INFO says so: not when a client that brings nothing is let in as somebody.
     #[must_use]
     pub fn is_announced(&self) -> bool {
-        self.is_required() && !matches!(&self.mode, Mode::Users { no_auth_user: Some(_), .. })
+        self.is_required()
+            && !matches!(&self.mode, Mode::Users(users) if users.no_auth_user.is_some())
     }
 
     /// The user of a client that sends an operation before any CONNECT, if that is allowed.
     #[must_use]
     pub fn implicit_user(&self, connection: ConnectionType) -> Option<Identity> {
-        let Mode::Users { users, no_auth_user: Some(name), .. } = &self.mode else { return None };
-        let user = users.get(name)?;
+        let Mode::Users(Users { users, nkeys, no_auth_user, only_system }) = &self.mode else {
+            return None;
+        };
+        let Some(name) = no_auth_user else {
+            return only_system.then(Identity::default);
+        };
+        let user = users.get(name).or_else(|| nkeys.get(name))?;
         let allowed = user.allows(connection) && !user.proxy_required;
         allowed.then(|| user.identity.clone())
     }
@@ -181,37 +190,50 @@ impl AuthSnapshot {
                 compare(pass, credentials.pass, identity)
             }
             Mode::Single { .. } => Decision::Refused,
-            Mode::Users { users, nkeys, no_auth_user } => {
-                let Credentials { user, pass, token, nkey, sig, nonce } = credentials;
-                let anonymous = [user, pass, token, nkey].iter().all(|text| text.is_empty());
-                let implicit = no_auth_user.as_deref().filter(|_| anonymous);
-                let by_nkey = implicit.filter(|name| nkeys.contains_key(*name)).unwrap_or(nkey);
-                if !nkeys.is_empty() && !by_nkey.is_empty() {
-                    return match nkeys.get(by_nkey) {
-                        Some(user) if !user.allows(connection) || user.proxy_required => {
-                            Decision::Refused
-                        }
-                        Some(user)
-                            if nkey.is_empty() || is_signed_by(nkey, nonce.as_bytes(), sig) =>
-                        {
-                            Decision::Granted(user.identity.clone())
-                        }
-                        _ => Decision::Refused,
-                    };
-                }
-                let Some(user) = users.get(implicit.unwrap_or(user)) else {
-                    return Decision::Refused;
-                };
-                if !user.allows(connection) || user.proxy_required {
-                    Decision::Refused
-                } else if implicit.is_some() {
-                    Decision::Granted(user.identity.clone())
-                } else {
-                    compare(&user.password, pass, user.identity.clone())
-                }
-            }
+            Mode::Users(users) => users.authenticate(credentials, connection),
         }
     }
+}
+
+impl Users {
+    fn authenticate(&self, credentials: Credentials<'_>, connection: ConnectionType) -> Decision {
+        let Credentials { user, pass, token, nkey, sig, nonce } = credentials;
+        let anonymous = [user, pass, token, nkey].iter().all(|text| text.is_empty());
+        if anonymous && self.only_system {
+            return Decision::Granted(Identity::default());
+        }
+        let implicit = self.no_auth_user.as_deref().filter(|_| anonymous);
+        let by_nkey = implicit.filter(|name| self.nkeys.contains_key(*name)).unwrap_or(nkey);
+        let is_by_nkey = !self.nkeys.is_empty() && !by_nkey.is_empty();
+        let found = if is_by_nkey {
+            self.nkeys.get(by_nkey)
+        } else {
+            self.users.get(implicit.unwrap_or(user))
+        };
+        let Some(found) = found.filter(|one| one.allows(connection) && !one.proxy_required) else {
+            return Decision::Refused;
+        };
+        let identity = found.identity.clone();
+        if implicit.is_some() {
+            Decision::Granted(identity)
+        } else if is_by_nkey {
+            let signed = is_signed_by(nkey, nonce.as_bytes(), sig);
+            if signed { Decision::Granted(identity) } else { Decision::Refused }
+        } else {
+            compare(&found.password, pass, identity)
+        }
+    }
+}
+
+/// Whether nobody but the system account has users, so that those without a name are meant to be
+/// let into the global account. Source: Go `server/server.go` (`configureAccounts`).
+fn is_only_system(options: &Options) -> bool {
+    let system = options.system_account.as_deref().unwrap_or(SYSTEM_ACCOUNT);
+    let mut accounts = options.accounts.iter().map(|account| account.name.as_str());
+    !options.authorization_defined
+        && options.no_auth_user.is_none()
+        && options.operators.is_empty()
+        && accounts.all(|name| name == system || name == GLOBAL_ACCOUNT)
 }
 
 impl User {

@@ -75,3 +75,21 @@ fn users_are_found_by_name_and_the_implicit_user_by_nothing() {
         Some("A")
     );
 }
+
+#[test]
+fn with_users_of_the_system_account_alone_everybody_else_is_let_in() {
+    let account =
+        |name: &str| natsd_config::options::Account { name: name.into(), ..Default::default() };
+    let mut options = Options {
+        users: vec![user("sys", "p", Some("$SYS"))],
+        accounts: vec![account("$SYS")],
+        ..Options::default()
+    };
+    let snapshot = AuthSnapshot::from_options(&options);
+    assert!(snapshot.is_announced());
+    check(&snapshot, "", "", "", Some(""));
+    check(&snapshot, "sys", "p", "", Some("sys"));
+    check(&snapshot, "sys", "x", "", None);
+    options.accounts.push(account("A"));
+    check(&AuthSnapshot::from_options(&options), "", "", "", None);
+}

@@ -5,6 +5,7 @@
 use super::link::{ClientLink, Phase};
 use crate::{CloseReason, Effect, LinkCx};
 use natsd_auth::{Credentials, Decision, Identity, ReplyPermits};
+use natsd_broker::GLOBAL_ACCOUNT;
 use std::sync::Arc;
 use tracing::error;
 
@@ -24,21 +25,14 @@ impl ClientLink {
         }
         // Only operators' servers know what to do with a JWT.
         self.connect.jwt.clear();
+        self.show_details();
         let headers = cx.snapshot.info.headers && self.connect.headers;
         self.parser_limits.headers = headers;
         self.sink.with_output(|output| output.headers = headers);
         if self.connected {
             self.drop_subscriptions();
         }
-        let credentials = Credentials {
-            user: &self.connect.user,
-            pass: &self.connect.pass,
-            token: &self.connect.auth_token,
-            nkey: &self.connect.nkey,
-            sig: &self.connect.sig,
-            nonce: &self.nonce,
-        };
-        match cx.snapshot.auth.authenticate(credentials, ClientLink::connection_type()) {
+        match self.authenticate(cx) {
             Decision::Granted(identity) => self.granted(cx, identity),
             Decision::Refused => Err(self.auth_violation()),
             Decision::Check(check, identity) => {
@@ -49,6 +43,61 @@ impl ClientLink {
         }
     }
 
+    fn authenticate(&self, cx: &LinkCx<'_>) -> Decision {
+        let credentials = Credentials {
+            user: &self.connect.user,
+            pass: &self.connect.pass,
+            token: &self.connect.auth_token,
+            nkey: &self.connect.nkey,
+            sig: &self.connect.sig,
+            nonce: &self.nonce,
+        };
+        cx.snapshot.auth.authenticate(credentials, ClientLink::connection_type())
+    }
+
+    /// A new configuration: takes over its limits, and asks again who the client is when users or
+    /// accounts changed.
+    pub(super) fn reconfigured(
+        &mut self,
+        cx: &mut LinkCx<'_>,
+        authorization: bool,
+    ) -> Result<(), CloseReason> {
+        self.parser_limits.control_line_max = cx.snapshot.control_line_max;
+        self.apply_account_limits(cx.snapshot);
+        let is_undecided = matches!(self.phase, Phase::Checking(_) | Phase::Rechecking(_));
+        if !authorization || is_undecided {
+            return Ok(());
+        }
+        if !self.connected {
+            // Who has not said anything yet is asked as a newcomer would be.
+            if cx.snapshot.auth.is_required() && matches!(self.phase, Phase::Ready) {
+                return Err(self.auth_violation());
+            }
+            return Ok(());
+        }
+        match self.authenticate(cx) {
+            Decision::Granted(identity) => self.stays(cx, identity),
+            Decision::Refused => Err(self.auth_violation()),
+            Decision::Check(check, identity) => {
+                self.phase = Phase::Rechecking(Box::new(identity));
+                cx.effects.push(Effect::CheckPassword(check));
+                Ok(())
+            }
+        }
+    }
+
+    /// The client is still welcome. Its permissions may be others now, but not its account.
+    fn stays(&mut self, cx: &mut LinkCx<'_>, identity: Identity) -> Result<(), CloseReason> {
+        let name = identity.account.as_deref().unwrap_or(GLOBAL_ACCOUNT);
+        let moved = cx.snapshot.accounts.get(name).is_none_or(|one| one.id() != self.account.id());
+        if moved {
+            return Err(CloseReason::ClientClosed);
+        }
+        self.become_user(cx, identity)?;
+        self.drop_forbidden_subscriptions();
+        Ok(())
+    }
+
     pub(super) fn password_checked(
         &mut self,
         cx: &mut LinkCx<'_>,
@@ -56,7 +105,8 @@ impl ClientLink {
     ) -> Result<(), CloseReason> {
         match ::core::mem::replace(&mut self.phase, Phase::Ready) {
             Phase::Checking(identity) if equal => self.granted(cx, *identity),
-            Phase::Checking(_) => Err(self.auth_violation()),
+            Phase::Rechecking(identity) if equal => self.stays(cx, *identity),
+            Phase::Checking(_) | Phase::Rechecking(_) => Err(self.auth_violation()),
             other => {
                 self.phase = other;
                 Ok(())
@@ -85,6 +135,24 @@ impl ClientLink {
         Ok(())
     }
 
+    /// Shows in monitoring what the client says of itself, also when it is not let in. A token is a
+    /// secret.
+    fn show_details(&self) {
+        let connect = &self.connect;
+        let user = match () {
+            () if !connect.nkey.is_empty() => &connect.nkey,
+            () if !connect.user.is_empty() => &connect.user,
+            () if !connect.auth_token.is_empty() => "[REDACTED]",
+            () => "",
+        };
+        self.sink.status.update_details(|details| {
+            details.name.clone_from(&connect.name);
+            details.lang.clone_from(&connect.lang);
+            details.version.clone_from(&connect.version);
+            user.clone_into(&mut details.user);
+        });
+    }
+
     /// Takes over the account and the permissions of a user.
     fn become_user(&mut self, cx: &mut LinkCx<'_>, identity: Identity) -> Result<(), CloseReason> {
         let accounts = &cx.snapshot.accounts;
@@ -110,7 +178,9 @@ impl ClientLink {
         });
         self.sink.status.update_details(|details| {
             details.account = Some(self.account.clone());
-            details.user.clone_from(&self.user);
+            if !self.user.is_empty() {
+                details.user.clone_from(&self.user);
+            }
         });
         Ok(())
     }
@@ -161,10 +231,5 @@ impl ClientLink {
             label = format!("{label} - {:?}", format!("{}/{user}", self.account.name()));
         }
         self.label = label.into();
-        self.sink.status.update_details(|details| {
-            details.name.clone_from(&connect.name);
-            details.lang.clone_from(&connect.lang);
-            details.version.clone_from(&connect.version);
-        });
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Phase {
     Expected(Timestamp),
     /// The password is being checked; no input is taken.
     Checking(Box<Identity>),
+    /// The same, for a client that was let in under an earlier configuration.
+    Rechecking(Box<Identity>),
     /// Anything may come.
     Ready,
 }
@@ -156,7 +158,7 @@ impl ClientLink {
             }
             match self.phase {
                 Phase::Ready => {}
-                Phase::Checking(_) => break Ok(()),
+                Phase::Checking(_) | Phase::Rechecking(_) => break Ok(()),
                 Phase::Expected(_) => {
                     if self.parser.at_start()
                         && !matches!(rest, [b'C' | b'c', ..])
@@ -331,6 +333,7 @@ impl ClientLink {
                 }
                 Ok(())
             }
+            Control::Reconfigured { authorization } => self.reconfigured(cx, authorization),
             Control::Close(reason) => Err(reason),
         };
         self.end_batch(cx);
@@ -342,7 +345,7 @@ impl ClientLink {
     pub fn poll_timeout(&self) -> Timestamp {
         match self.phase {
             Phase::Expected(deadline) => deadline.min(self.liveness.due()),
-            Phase::Checking(_) | Phase::Ready => self.liveness.due(),
+            Phase::Checking(_) | Phase::Rechecking(_) | Phase::Ready => self.liveness.due(),
         }
     }
 

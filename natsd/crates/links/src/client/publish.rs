@@ -65,6 +65,7 @@ impl ClientLink {
         }
         self.send_ok();
         let msg = Msg {
+            publisher: self.sink.id(),
             subject,
             reply: publish.reply,
             header_size: publish.header_size.unwrap_or(0),

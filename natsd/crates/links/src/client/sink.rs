@@ -126,6 +126,11 @@ impl ClientSink {
         self.writer.wake_driver();
     }
 
+    /// A write took longer than it may and is tried on: counts from `now` again.
+    pub fn retry(&self, now: Timestamp) {
+        self.output.lock().outbound.retry(now);
+    }
+
     /// What is left for the driver.
     #[must_use]
     pub fn pending(&self) -> Pending {
@@ -235,12 +240,14 @@ impl Deliver for ClientSink {
         {
             return Delivered::Refused;
         }
-        let Some(ended) = subscription.count_delivery() else {
-            return Delivered::Refused;
-        };
+        // Differs from Go: what is dropped does not count towards an auto-unsubscribe, because the
+        // subscription would end without its messages.
         if output.drop_when_crowded && output.outbound.is_crowded() {
             return Delivered::Refused;
         }
+        let Some(ended) = subscription.count_delivery() else {
+            return Delivered::Refused;
+        };
         let size = output.append(msg, subscription.sid());
         if let Some((permissions, replies)) = &mut output.replies
             && !msg.reply.is_empty()
@@ -266,6 +273,7 @@ impl Deliver for ClientSink {
     }
 
     fn flush(&self, now: Timestamp) -> bool {
+        self.status.touch(now);
         outbound::flush(&self.output, &*self.writer, now)
     }
 

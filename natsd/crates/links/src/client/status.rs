@@ -44,13 +44,13 @@ pub struct ClientStatus {
 }
 
 impl ClientStatus {
-    /// When the client last sent something.
+    /// When the client last sent or was sent something.
     #[must_use]
     pub fn last_activity(&self) -> Timestamp {
         Timestamp(self.last_activity.load(Ordering::Relaxed))
     }
 
-    /// Notes input.
+    /// Notes input or output.
     pub fn touch(&self, now: Timestamp) {
         self.last_activity.store(now.0, Ordering::Relaxed);
     }

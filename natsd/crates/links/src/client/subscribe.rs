@@ -57,6 +57,38 @@ impl ClientLink {
         self.send_ok();
     }
 
+    /// Ends the subscriptions that the permissions, which changed, do not allow.
+    pub(super) fn drop_forbidden_subscriptions(&self) {
+        let Some(permissions) = &self.permissions else { return };
+        let mut filters = false;
+        let forbidden = self.sink.with_subscriptions(|table| {
+            let mut forbidden = Vec::new();
+            for one in table.iter() {
+                if permissions.may_subscribe(one.subject(), one.queue()) {
+                    filters |= permissions.filters_delivery(one.subject(), one.queue());
+                } else {
+                    forbidden.push(one.clone());
+                }
+            }
+            forbidden.iter().for_each(|one| drop(table.remove(one)));
+            forbidden
+        });
+        if filters {
+            let permissions = permissions.clone();
+            self.sink.with_output(|output| output.filter = Some(permissions));
+        }
+        for subscription in forbidden {
+            subscription.close();
+            self.account.unsubscribe(&subscription);
+            let (subject, sid) =
+                (quote(subscription.subject()), String::from_utf8_lossy(subscription.sid()));
+            let queue = subscription.queue().map(|queue| format!(" using queue {}", quote(queue)));
+            let queue = queue.unwrap_or_default();
+            let violation = "Permissions Violation for Subscription to";
+            self.send_error(&format!("{violation} {subject}{queue} (sid \"{sid}\")"));
+        }
+    }
+
     fn subscription_violation(&self, subject: &[u8], queue: Option<&[u8]>, sid: &[u8]) {
         let (subject, sid) = (quote(subject), String::from_utf8_lossy(sid));
         let label = &self.label;

@@ -143,10 +143,16 @@ impl Outbound {
     /// Asks to be woken at half of the soft limit. False when that is so already.
     pub(crate) fn wake_when_drained(&mut self, waiter: &Arc<dyn Wake>) -> bool {
         let waits = self.closed.is_none() && self.pending() > self.limits.soft / 2;
-        if waits {
+        // A waiter that gave up and waits again stands here already.
+        if waits && !self.waiters.iter().any(|known| Arc::ptr_eq(known, waiter)) {
             self.waiters.push(waiter.clone());
         }
         waits
+    }
+
+    /// The socket still takes nothing, and is given time from `now` again.
+    pub(crate) fn retry(&mut self, now: Timestamp) {
+        self.blocked_since = self.blocked_since.map(|_| now);
     }
 
     /// The socket may take output again.

@@ -63,6 +63,10 @@ struct Verbosity {
 }
 
 impl Verbosity {
+    fn bits(self) -> u8 {
+        u8::from(self.debug) | u8::from(self.trace) << 1
+    }
+
     fn admits(self, level: Level) -> bool {
         match level {
             Level::DEBUG => self.debug,
@@ -72,12 +76,45 @@ impl Verbosity {
     }
 }
 
+/// A log that is open and not yet in use.
+#[derive(Debug)]
+pub struct PreparedLog {
+    sink: Sink,
+    line: Line,
+    verbosity: Verbosity,
+}
+
 /// The log of the process.
 #[derive(Debug)]
 pub struct Log {
-    sink: LeveledMutex<60, Sink>,
+    state: LeveledMutex<60, (Sink, Line)>,
     verbosity: AtomicU8,
-    line: Line,
+}
+
+impl PreparedLog {
+    fn open(options: &Options) -> Result<PreparedLog, LogError> {
+        let sink = if let Some(path) = &options.log_file {
+            let size_max = u64::try_from(options.log_size_limit).unwrap_or(0);
+            let kept_max = usize::try_from(options.log_max_files).unwrap_or(0);
+            let file = LogFile::open(&PathBuf::from(path), size_max, kept_max)
+                .map_err(|source| LogError::File { path: path.clone(), source })?;
+            Sink::File(file)
+        } else if let Some(url) = &options.remote_syslog {
+            Sink::Syslog(Syslog::remote(url)?)
+        } else if options.syslog {
+            Sink::Syslog(Syslog::local().map_err(LogError::Syslog)?)
+        } else {
+            Sink::Stderr { colored: io::stderr().is_terminal() }
+        };
+        let verbosity = Verbosity { debug: options.debug, trace: options.trace };
+        let line = Line {
+            time: options.logtime,
+            utc: options.logtime_utc,
+            json: options.log_format == LogFormat::Json,
+            pid: std::process::id(),
+        };
+        Ok(PreparedLog { sink, line, verbosity })
+    }
 }
 
 impl Log {
@@ -93,30 +130,27 @@ impl Log {
     }
 
     fn open(options: &Options) -> Result<Log, LogError> {
-        let sink = if let Some(path) = &options.log_file {
-            let size_max = u64::try_from(options.log_size_limit).unwrap_or(0);
-            let kept_max = usize::try_from(options.log_max_files).unwrap_or(0);
-            let file = LogFile::open(&PathBuf::from(path), size_max, kept_max)
-                .map_err(|source| LogError::File { path: path.clone(), source })?;
-            Sink::File(file)
-        } else if let Some(url) = &options.remote_syslog {
-            Sink::Syslog(Syslog::remote(url)?)
-        } else if options.syslog {
-            Sink::Syslog(Syslog::local().map_err(LogError::Syslog)?)
-        } else {
-            Sink::Stderr { colored: io::stderr().is_terminal() }
-        };
-        let verbosity = Verbosity { debug: options.debug, trace: options.trace };
+        let PreparedLog { sink, line, verbosity } = PreparedLog::open(options)?;
         Ok(Log {
-            sink: LeveledMutex::new(sink),
-            verbosity: AtomicU8::new(u8::from(verbosity.debug) | u8::from(verbosity.trace) << 1),
-            line: Line {
-                time: options.logtime,
-                utc: options.logtime_utc,
-                json: options.log_format == LogFormat::Json,
-                pid: std::process::id(),
-            },
+            state: LeveledMutex::new((sink, line)),
+            verbosity: AtomicU8::new(verbosity.bits()),
         })
+    }
+
+    /// Opens the log that other `options` ask for, without using it yet.
+    ///
+    /// # Errors
+    /// When the file or the syslog cannot be opened.
+    pub fn prepare(&self, options: &Options) -> Result<PreparedLog, LogError> {
+        PreparedLog::open(options)
+    }
+
+    /// Uses `prepared` from now on.
+    pub fn switch(&self, prepared: PreparedLog) {
+        *self.state.lock() = (prepared.sink, prepared.line);
+        self.verbosity.store(prepared.verbosity.bits(), Ordering::Relaxed);
+        // Whether an event is wanted is remembered where it is made.
+        tracing::callsite::rebuild_interest_cache();
     }
 
     fn verbosity(&self) -> Verbosity {
@@ -126,7 +160,7 @@ impl Log {
 
     /// Opens the log file anew, after it was moved away. Does nothing for other logs.
     pub fn reopen(&self) {
-        let result = match &mut *self.sink.lock() {
+        let result = match &mut self.state.lock().0 {
             Sink::File(file) => Some(file.reopen()),
             Sink::Stderr { .. } | Sink::Syslog(_) => None,
         };
@@ -139,14 +173,14 @@ impl Log {
 
     fn write(&self, level: Level, fatal: bool, text: &str) {
         let label = format::label(level, fatal);
-        let mut sink = self.sink.lock();
-        match &mut *sink {
+        let (sink, line) = &mut *self.state.lock();
+        match sink {
             Sink::Stderr { colored } => {
-                let line = self.line.render(label, *colored, text);
+                let line = line.render(label, *colored, text);
                 // Nobody is left to tell when standard error is gone.
                 let _ = io::stderr().write_all(line.as_bytes());
             }
-            Sink::File(file) => file.write(&self.line, label, text),
+            Sink::File(file) => file.write(line, label, text),
             Sink::Syslog(syslog) => syslog.write(level, fatal, text),
         }
     }

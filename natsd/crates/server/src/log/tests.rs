@@ -128,7 +128,7 @@ fn debug_and_trace_are_switched_apart() {
         assert_eq!(verbosity.admits(Level::DEBUG), debug);
         assert_eq!(verbosity.admits(Level::TRACE), trace);
         assert!(verbosity.admits(Level::INFO) && verbosity.admits(Level::ERROR));
-        assert!(matches!(*log.sink.lock(), Sink::Stderr { .. }));
+        assert!(matches!(log.state.lock().0, Sink::Stderr { .. }));
     }
 }
 

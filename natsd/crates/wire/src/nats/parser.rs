@@ -222,17 +222,14 @@ impl Parser {
         // Go does not look at the first byte of an argument: a line end there belongs to it.
         let tail = rest.get(1..).unwrap_or_default();
         let Some(end) = memchr(b'\n', tail).map(|at| at + 1) else {
-            let line = rest.strip_suffix(b"\r").unwrap_or(rest);
-            if line.len() > limits.control_line_max {
+            if line_length(rest) > limits.control_line_max {
                 return Err(ParseError::ControlLine);
             }
             return Ok(Parsed::Incomplete { consumed: before, needed: 0 });
         };
         let line = rest.get(..end).unwrap_or_default();
         let body = rest.get(end + 1..).unwrap_or_default();
-        // Go drops the last byte of a line that has a CR anywhere behind its first byte.
-        let has_cr = line.iter().skip(1).any(|byte| *byte == b'\r');
-        let line = line.get(..line.len() - usize::from(has_cr)).unwrap_or_default();
+        let line = line.get(..line_length(line)).unwrap_or_default();
         if line.len() > limits.control_line_max {
             return Err(ParseError::ControlLine);
         }
@@ -269,6 +266,12 @@ impl Parser {
         self.state = State::Start;
         Ok(Parsed::Complete { op, consumed: line_end })
     }
+}
+
+/// Length of a line of arguments: Go drops the last byte of one that has a CR anywhere behind its
+/// first byte. Never shrinks as the line grows.
+fn line_length(line: &[u8]) -> usize {
+    line.len() - usize::from(line.iter().skip(1).any(|byte| *byte == b'\r'))
 }
 
 /// Splits at the first blank, which must be a single one behind at least one other byte.

@@ -294,6 +294,10 @@ fn max_control_line() {
         ("UNSUB 123456789\r\n", false),
         ("PUB foo.bar 2", false),
         ("PUB foo.bar\r", true),
+        ("PUB foo\r.bar\nPING\r\n", true),
+        ("PUB foo\r.bar", true),
+        ("PUB foo\r.barss", false),
+        ("PUB foo.bar\r.", true),
     ] {
         let found = transcript(std::iter::once(input.as_bytes()), &limits);
         let over = found == [ParseError::ControlLine.to_string()];
