@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_nats::StatusCode;
-use bytes::Bytes;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::request::ask;
@@ -32,6 +31,53 @@ pub(crate) enum ServerCommand {
     /// Show what servers are and what they carry
     #[command(visible_alias = "varz", alias = "i")]
     Info(InfoArgs),
+
+    /// Print the monitoring documents of servers, one JSON document each
+    #[command(visible_alias = "req")]
+    Request(RequestArgs),
+}
+
+/// Options of `server request`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    natsctl server request varz\n  \
+    natsctl server request connz '{\"sort\": \"bytes_to\", \"limit\": 10}' --name n1")]
+pub(crate) struct RequestArgs {
+    /// Which document
+    #[arg(value_enum)]
+    kind: Kind,
+
+    /// Options of the document as a JSON object
+    options: Option<String>,
+
+    /// Name or ID of one server; without, all servers
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// The monitoring documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    #[value(alias = "variables")]
+    Varz,
+    #[value(alias = "connections")]
+    Connz,
+    #[value(alias = "routes")]
+    Routez,
+    #[value(alias = "gateways")]
+    Gatewayz,
+    #[value(aliases = ["leafnodes", "leafnodez"])]
+    Leafz,
+    #[value(aliases = ["subscriptions", "subs"])]
+    Subsz,
+    #[value(alias = "jetstream")]
+    Jsz,
+    #[value(alias = "health")]
+    Healthz,
+    #[value(aliases = ["accounts", "acct"])]
+    Accountz,
+    #[value(alias = "stats")]
+    Statsz,
 }
 
 /// Options of `server ping`.
@@ -73,7 +119,8 @@ pub(crate) async fn run(connection: &ConnectionArgs, command: ServerCommand) -> 
     match command {
         ServerCommand::Ping(arguments) => {
             let subject = "$SYS.REQ.SERVER.PING";
-            let answers = gather(&mut session, subject, arguments.expect, trace).await?;
+            let expect = arguments.expect;
+            let answers = gather(&mut session, subject, "", expect, trace).await?;
             match arguments.format.format() {
                 Format::Json => output::print_json(&ping_json(&answers))?,
                 Format::Table => output::print_line(&ping_table(&answers))?,
@@ -88,15 +135,8 @@ pub(crate) async fn run(connection: &ConnectionArgs, command: ServerCommand) -> 
         }
         ServerCommand::Info(arguments) => {
             let subject = "$SYS.REQ.SERVER.PING.VARZ";
-            let mut answers = gather(&mut session, subject, None, trace).await?;
-            if let Some(name) = &arguments.name {
-                answers.retain(|answer| is_named(&answer.document, name));
-                if answers.is_empty() {
-                    return Err(Failure::new(format!("no server is named {name:?}"))
-                        .hint("natsctl server ping lists them")
-                        .into());
-                }
-            }
+            let answers = gather(&mut session, subject, "", None, trace).await?;
+            let answers = only(answers, arguments.name.as_deref())?;
             match arguments.format.format() {
                 Format::Json => {
                     let all: Vec<Value> = answers.into_iter().map(|a| a.document).collect();
@@ -110,20 +150,74 @@ pub(crate) async fn run(connection: &ConnectionArgs, command: ServerCommand) -> 
             }
             Ok(())
         }
+        ServerCommand::Request(arguments) => {
+            let subject = format!("$SYS.REQ.SERVER.PING.{}", arguments.kind.token());
+            let options = arguments.options.as_deref().unwrap_or_default();
+            check_options(options).map_err(Failure::usage)?;
+            let answers = gather(&mut session, &subject, options, None, trace).await?;
+            for answer in only(answers, arguments.name.as_deref())? {
+                if let Some(failure) = refusal(&answer.document) {
+                    return Err(failure.into());
+                }
+                output::print_json(&answer.document)?;
+            }
+            Ok(())
+        }
     }
+}
+
+impl Kind {
+    /// The last token of the subject.
+    fn token(self) -> String {
+        self.to_possible_value()
+            .map(|value| value.get_name().to_ascii_uppercase())
+            .expect("no kind is hidden from the command line")
+    }
+}
+
+/// Options must be a JSON object, or nothing.
+fn check_options(options: &str) -> Result<(), String> {
+    if options.is_empty() {
+        return Ok(());
+    }
+    match serde_json::from_str::<Value>(options) {
+        Ok(Value::Object(_)) => Ok(()),
+        Ok(_) => Err(format!("options {options:?} are not a JSON object")),
+        Err(error) => Err(format!("options {options:?} are not JSON: {error}")),
+    }
+}
+
+/// The answers of the server of that name or ID, or all of them.
+fn only(mut answers: Vec<Answer>, name: Option<&str>) -> Result<Vec<Answer>, Failure> {
+    if let Some(name) = name {
+        answers.retain(|answer| is_named(&answer.document, name));
+        if answers.is_empty() {
+            return Err(Failure::new(format!("no server is named {name:?}"))
+                .hint("natsctl server ping lists them"));
+        }
+    }
+    Ok(answers)
+}
+
+/// The error in an answer, where the server refused the request.
+fn refusal(document: &Value) -> Option<Failure> {
+    let error = document.get("error").filter(|error| !error.is_null())?;
+    let said = error["description"].as_str().unwrap_or("no reason given");
+    Some(Failure::new(format!("server {} says: {said}", text(document, "name"))))
 }
 
 /// Asks every server and collects answers, by server name.
 async fn gather(
     session: &mut Session,
     subject: &str,
+    options: &str,
     expect: Option<usize>,
     trace: bool,
 ) -> Result<Vec<Answer>> {
     if trace {
-        note(&format!("trace: >>> {subject}"));
+        note(&format!("trace: >>> {subject} {options}"));
     }
-    let mut question = ask(session, subject, None, Bytes::new()).await?;
+    let mut question = ask(session, subject, None, options.to_owned().into()).await?;
     let mut answers: Vec<Answer> = Vec::new();
     while expect.is_none_or(|expect| answers.len() < expect) {
         let left = question.left(session.timeout);

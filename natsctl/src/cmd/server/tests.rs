@@ -51,3 +51,38 @@ fn servers_are_found_by_name_or_id() {
         assert_eq!(is_named(&answer().document, name), expected, "{name}");
     }
 }
+
+#[test]
+fn documents_are_asked_for_by_their_token() {
+    for (kind, token) in [(Kind::Varz, "VARZ"), (Kind::Leafz, "LEAFZ"), (Kind::Statsz, "STATSZ")] {
+        assert_eq!(kind.token(), token);
+    }
+    for kind in Kind::value_variants() {
+        assert!(kind.token().ends_with('Z'), "{kind:?}");
+    }
+}
+
+#[test]
+fn options_are_an_object() {
+    for (options, refused) in [
+        ("", None),
+        ("{}", None),
+        (r#"{"limit": 1}"#, None),
+        ("[]", Some("are not a JSON object")),
+        ("{", Some("are not JSON")),
+    ] {
+        let result = check_options(options);
+        match refused {
+            None => assert_eq!(result, Ok(()), "{options}"),
+            Some(part) => assert!(result.expect_err(options).contains(part), "{options}"),
+        }
+    }
+}
+
+#[test]
+fn a_server_s_refusal_is_told() {
+    let document = json!({"server": {"name": "n1"}, "error": {"code": 400, "description": "no"}});
+    let failure = refusal(&document).map(|failure| failure.to_string());
+    assert_eq!(failure.as_deref(), Some("server n1 says: no"));
+    assert!(refusal(&answer().document).is_none());
+}
