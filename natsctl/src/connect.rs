@@ -98,7 +98,8 @@ fn authenticate(mut options: ConnectOptions, settings: &Settings) -> Result<Conn
         return Ok(options.user_and_password(settings.user.clone(), password));
     }
     if !settings.creds.is_empty() {
-        let text = read_secret("creds", &settings.creds, true)?;
+        // The library wants a line end after the last line, which variables tend to lose.
+        let text = format!("{}\n", read_secret("creds", &settings.creds, true)?.trim_end());
         return options
             .credentials(&text)
             .map_err(|_| Failure::new("creds: the file holds no user JWT with its seed").into());
