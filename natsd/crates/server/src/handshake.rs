@@ -331,7 +331,7 @@ async fn shake_hands(
         Ok(Err(error)) => return Err(Failure::Refused(error.to_string())),
     };
     let session = tls::session(stream.get_ref().1);
-    if !config.accepts_peer(&session) {
+    if !config.accepts_peer(&session.peer_certificates) {
         return Err(Failure::Refused("certificate not pinned".into()));
     }
     Ok((stream, session))

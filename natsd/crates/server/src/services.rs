@@ -1,7 +1,7 @@
 //! The services of the system account: who asks on `$SYS.REQ.…` is answered by the server itself.
 //!
 //! A request is taken by a sink that puts it into a bounded queue; one task answers. When the queue
-//! is full a request is dropped, and the requester's time runs out as if the server were not there.
+//! is full a request is refused: the requester hears that nobody responds.
 //!
 //! Source: Go `server/events.go` (`initEventTracking`, `statszReq`, `idzReq`, `userInfoReq`, `zReq`).
 

@@ -204,7 +204,7 @@ impl Outbound {
 }
 
 /// Buffers that one flush writes.
-const FLUSH_ROUNDS_MAX: u32 = 4;
+const FLUSH_ROUNDS_MAX: u32 = 32;
 
 /// Gives access to the [`Outbound`] inside a connection's locked state.
 pub(crate) trait HasOutbound {
