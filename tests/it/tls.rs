@@ -8,7 +8,7 @@ use std::time::Duration;
 use client::{Tls, Version};
 use natsd_testkit::{Authority, CertificateFiles, DEADLINE, Launch, Names, RawClient, wait_until};
 
-use crate::support::launch;
+use crate::support::{awaits, launch};
 
 const QUIET: &str = r#"{"verbose":false,"pedantic":false}"#;
 
@@ -137,6 +137,10 @@ const TWO_USERS: &str = r#"authorization {
 /// Go: TestTLSClientCertificateCheckWithAllowedConnectionTypes test/tls_test.go:165
 #[test]
 fn a_certificate_names_the_user() {
+    // FIXME(maintainers): needs users named by certificates.
+    if awaits("verify_and_map", "tls { verify_and_map: true }") {
+        return;
+    }
     let secured = Secured::new("$CA\nverify_and_map: true", TWO_USERS);
     let issue = |name: &str, subject: &[(&str, &str)], hosts: &[&str], emails: &[&str]| {
         secured.client().with(&secured.authority.issue(name, Names { subject, hosts, emails }))
@@ -180,6 +184,23 @@ fn a_certificate_names_the_user() {
         );
     }
     assert_eq!(answer(&server, &plain, ""), None, "without a certificate");
+}
+
+#[test]
+fn a_certificate_that_is_only_verified_names_nobody() {
+    let users = "authorization { users = [ {user: ada, password: p}, {user: \"CN=ada\"} ] }";
+    let secured = Secured::new("$CA\nverify: true", users);
+    let tls = secured.client().with(&secured.issue("a", "ada"));
+    let server = secured.launch.start();
+    let violation = "-ERR 'Authorization Violation'";
+    for (fields, expected) in [
+        ("", violation),
+        (r#","user":"ada""#, violation),
+        (r#","user":"ada","pass":"wrong""#, violation),
+        (r#","user":"ada","pass":"p""#, "+OK"),
+    ] {
+        assert_eq!(answer(&server, &tls, fields).as_deref(), Some(expected), "{fields}");
+    }
 }
 
 /// Go: TestTLSConnectionTimeout test/tls_test.go:975
