@@ -327,6 +327,25 @@ fn monitor_healthz_status_ok() {
     check(&server, "/healthz?js-server-only=xxx", 400, TEXT);
 }
 
+/// A server that is not ready, or whose JetStream was switched off, has no monitoring port or
+/// cannot be had from outside.
+///
+/// Go: TestServerHealthz server/monitor_test.go:6583
+#[test]
+fn server_healthz() {
+    let server = monitored("");
+    for query in ["", "?js-server-only=true", "?details=true"] {
+        let health = json(&server, &format!("/healthz{query}"));
+        assert_eq!((&health["status"], &health["error"]), (&"ok".into(), &Value::Null), "{query}");
+    }
+    for query in ["?stream=TEST", "?account=ACC&consumer=TEST"] {
+        let health = check(&server, &format!("/healthz{query}"), 400, JSON).json();
+        assert_eq!(health["status"], "error", "{query}: {health}");
+        let detailed = check(&server, &format!("/healthz{query}&details=true"), 400, JSON).json();
+        assert_eq!(detailed["errors"][0]["type"], "BAD_REQUEST", "{query}: {detailed}");
+    }
+}
+
 /// Go: TestMonitorJszNonJszServer server/monitor_test.go:5259
 #[test]
 fn monitor_jsz_non_jsz_server() {

@@ -444,6 +444,31 @@ fn config_reload_account_streams_import_export() {
     assert_eq!(heard(), [private, own]);
 }
 
+/// Go: TestClientSetPermissionsClearsStaleMsgDenyState server/client_test.go:1184
+#[test]
+fn what_is_no_longer_denied_is_delivered_to_old_subscriptions() {
+    let config = |permissions: &str| {
+        format!(
+            "authorization {{ users [ {{user: u, password: p{permissions}}}, {{user: v, password: p}} ] }}"
+        )
+    };
+    let server = server(&config(", permissions: { subscribe: { deny: \"foo.secret\" } }"));
+    let mut receiver = client(&server, &user("u", "p"));
+    let mut sender = client(&server, &user("v", "p"));
+    receiver.send("SUB foo.* 1\r\n");
+    receiver.expect_nothing();
+    let mut publish = || {
+        sender.send("PUB foo.secret 1\r\nx\r\nPUB foo.open 1\r\ny\r\n");
+        sender.expect_nothing();
+    };
+    publish();
+    receiver.expect("MSG foo.open 1 1\r\ny\r\n");
+    receiver.expect_nothing();
+    reload(&server, &config(""));
+    publish();
+    receiver.expect("MSG foo.secret 1 1\r\nx\r\nMSG foo.open 1 1\r\ny\r\n");
+}
+
 /// Go: TestConfigReloadAccountMappings server/reload_test.go:4908
 #[test]
 fn config_reload_account_mappings() {
