@@ -4,6 +4,7 @@
 //! Source: Go `server/server.go` (`createClientEx`), `server/client.go` (`doTLSHandshake`).
 
 use crate::driver::{Driver, Transport};
+use crate::query::certificate_names;
 use crate::registry::ClosedClient;
 use crate::server::Server;
 use crate::socket::{Socket, Writer};
@@ -280,6 +281,11 @@ async fn open_tls(
             return None;
         }
     }
+    let names = if server.snapshot().auth.maps_certificates() {
+        session.peer_certificates.first().map(|certificate| certificate_names(certificate))
+    } else {
+        None
+    };
     sink.status.update_details(|details| {
         details.tls_version = Some(session.version);
         details.tls_cipher = Some(session.cipher);
@@ -287,7 +293,11 @@ async fn open_tls(
         details.tls_peer_certificates = session.peer_certificates;
     });
     let transport = Transport::Layered(Box::new(stream), None);
-    Some(open(server, socket, sink, transport, Told { peer, nonce }, Vec::new()))
+    let mut driver = open(server, socket, sink, transport, Told { peer, nonce }, Vec::new());
+    if let Some(names) = names {
+        driver.link.set_certificate(names);
+    }
+    Some(driver)
 }
 
 /// Why a TLS handshake failed.

@@ -51,6 +51,7 @@ impl ClientLink {
             nkey: &self.connect.nkey,
             sig: &self.connect.sig,
             nonce: &self.nonce,
+            certificate: self.certificate.as_deref(),
         };
         cx.snapshot.auth.authenticate(credentials, ClientLink::connection_type())
     }

@@ -8,7 +8,7 @@ use super::trace;
 use crate::core::liveness::{Liveness, Ping};
 use crate::{CloseReason, Control, LinkCx, ServerStats, Snapshot};
 use ::core::sync::atomic::Ordering;
-use natsd_auth::{Identity, Permissions};
+use natsd_auth::{CertificateNames, Identity, Permissions};
 use natsd_base::Timestamp;
 use natsd_broker::{Account, Deliver, SubscriptionRef};
 use natsd_config::options::ConnectionType;
@@ -59,6 +59,7 @@ pub struct ClientLink {
     pub(super) liveness: Liveness,
     pub(super) client_ip: Box<str>,
     pub(super) nonce: Box<str>,
+    pub(super) certificate: Option<Box<CertificateNames>>,
     pub(super) in_msgs: u64,
     pub(super) in_bytes: u64,
     registered: bool,
@@ -105,12 +106,18 @@ impl ClientLink {
             liveness: Liveness::new(now, snapshot.ping_interval),
             client_ip: client_ip.into(),
             nonce: nonce.into(),
+            certificate: None,
             in_msgs: 0,
             in_bytes: 0,
             registered,
         };
         link.apply_account_limits(snapshot);
         link
+    }
+
+    /// Tells the link what the client's certificate says, where that names the user.
+    pub fn set_certificate(&mut self, names: CertificateNames) {
+        self.certificate = Some(Box::new(names));
     }
 
     /// The shared half.
