@@ -124,13 +124,13 @@ async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
     info!("Starting {PROGRAM}");
     warn_of_plain_passwords(&options);
     let mut signals = Signals::listen()?;
-    let pid_file = options.pid_file.as_ref().map(|path| {
+    let server = Server::start(options).await?;
+    let pid_file = server.options().pid_file.as_ref().map(|path| {
         process::write_pid_file(Path::new(path)).map_err(|error| {
             anyhow::anyhow!("Could not write pidfile: open {path}: {}", os_error(&error))
         })
     });
     let pid_file = pid_file.transpose()?;
-    let server = Server::start(options).await?;
     let http = natsd_server::serve_http(&server, natsd_web::index_html()).await?;
     // Like Go's, it outlives the process; only a start that fails leaves nothing behind.
     pid_file.into_iter().for_each(OwnedFile::keep);

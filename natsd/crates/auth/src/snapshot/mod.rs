@@ -52,7 +52,6 @@ pub enum Decision {
     Check(PasswordCheck, Identity),
 }
 
-#[derive(Debug)]
 struct User {
     password: String,
     identity: Identity,
@@ -60,7 +59,6 @@ struct User {
     proxy_required: bool,
 }
 
-#[derive(Debug)]
 enum Mode {
     Open,
     Token(String),
@@ -68,7 +66,6 @@ enum Mode {
     Users(Users),
 }
 
-#[derive(Debug)]
 struct Users {
     users: HashMap<String, User>,
     nkeys: HashMap<String, User>,
@@ -80,9 +77,17 @@ struct Users {
 }
 
 /// The users of one configuration.
-#[derive(Debug)]
 pub struct AuthSnapshot {
     mode: Mode,
+}
+
+/// Passwords and tokens are left out.
+impl core::fmt::Debug for AuthSnapshot {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("AuthSnapshot")
+            .field("required", &self.is_required())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Secrets are left out.

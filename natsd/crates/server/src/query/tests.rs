@@ -349,7 +349,8 @@ async fn parts_that_are_not_there_say_so() {
 
 #[tokio::test]
 async fn a_connection_is_seen_and_closed() {
-    let server = start(Options::empty()).await;
+    // Without the services, which have subscriptions of their own.
+    let server = start(Options { no_system_account: true, ..Options::empty() }).await;
     let mut stream =
         client(&server, "SUB foo.* 1\r\nSUB bar q 2\r\nUNSUB 2 5\r\nPUB foo.x 1\r\nx\r\n").await;
     let everything = ConnzOptions {
