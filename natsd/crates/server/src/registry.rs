@@ -238,3 +238,6 @@ impl Registry {
         self.state.lock().closed.iter().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
