@@ -98,6 +98,8 @@ pub enum Control {
     PasswordChecked(bool),
     /// The server changed what INFO says.
     InfoChanged,
+    /// This client is to go elsewhere, though the server stays.
+    LameDuck,
     /// The server has a new configuration. With `authorization` users or accounts changed too.
     Reconfigured {
         /// Whether the client has to be looked at as if it came anew.

@@ -17,10 +17,10 @@ use natsd_config::Options;
 use natsd_links::{CloseReason, Control, ServerStats, Snapshot};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tracing::{info, warn};
 
 /// Why a server does not start.
@@ -59,6 +59,9 @@ pub enum StartError {
 /// Passwords that are checked at once.
 pub(crate) const PASSWORD_CHECKS_MAX: usize = 2;
 
+/// Somebody wants the configuration to be read again, and to hear what came of it.
+pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
 /// One NATS server.
 #[derive(Debug)]
 pub struct Server {
@@ -87,6 +90,9 @@ pub struct Server {
     pub(crate) reloading: LeveledMutex<1, ()>,
     stop_listening: Notify,
     pub(crate) services: LeveledMutex<2, Option<Services>>,
+    /// Messages that say which server they are from.
+    messages: AtomicU64,
+    reload_requests: OnceLock<mpsc::Sender<ReloadRequest>>,
 }
 
 impl Server {
@@ -129,6 +135,8 @@ impl Server {
             reloading: LeveledMutex::new(()),
             stop_listening: Notify::new(),
             services: LeveledMutex::default(),
+            messages: AtomicU64::new(0),
+            reload_requests: OnceLock::new(),
             options: ArcSwap::from_pointee(options),
         });
         server.log_banner();
@@ -221,6 +229,27 @@ impl Server {
             host if host.contains(':') => vec![urls(format!("[{host}]"))],
             host => vec![urls(host.to_owned())],
         }
+    }
+
+    /// Sends requests to read the configuration again to whoever knows how. Only the first call
+    /// counts.
+    pub fn set_reload_hook(&self, hook: mpsc::Sender<ReloadRequest>) {
+        // A second one has nothing to replace.
+        let _ = self.reload_requests.set(hook);
+    }
+
+    /// Has the configuration read again, and waits until it is in force or refused.
+    pub(crate) async fn request_reload(&self) -> Result<(), String> {
+        let gone = || "the configuration of this server cannot be read again".to_owned();
+        let hook = self.reload_requests.get().ok_or_else(gone)?;
+        let (request, answer) = oneshot::channel();
+        hook.send(request).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Number of the next message that says which server it is from, from 1.
+    pub(crate) fn next_message(&self) -> u64 {
+        self.messages.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// What links need of the configuration, as it is now. Not to be held across an await.

@@ -3,9 +3,11 @@
 //! A request is taken by a sink that puts it into a bounded queue; one task answers. When the queue
 //! is full a request is dropped, and the requester's time runs out as if the server were not there.
 //!
-//! Source: Go `server/events.go` (`initEventTracking`, `statszReq`, `idzReq`, `userInfoReq`, `zReq`).
+//! Source: Go `server/events.go` (`initEventTracking`, `statszReq`, `idzReq`, `userInfoReq`, `zReq`,
+//! `kickClient`, `ldmClient`, `reloadConfig`).
 
 mod answers;
+mod question;
 
 use crate::server::Server;
 use crate::worker::with_state;
@@ -127,28 +129,31 @@ impl Services {
 
 /// Answers requests until the server is gone.
 async fn run(server: std::sync::Weak<Server>, mut requests: mpsc::Receiver<Request>) {
-    let mut answered = 0;
     while let Some(request) = requests.recv().await {
         let Some(server) = server.upgrade() else { return };
-        answered += 1;
-        match answers::answer(&server, &request, answered).await {
-            Some(body) => publish(&server, &request, &body),
+        match answers::answer(&server, &request).await {
+            Some(body) => reply(&server, &request, &body),
             None => debug!("no answer to a request on {}", request.subject),
         }
     }
 }
 
 /// Sends an answer into the account of the requester.
-fn publish(server: &Server, request: &Request, body: &[u8]) {
+fn reply(server: &Server, request: &Request, body: &[u8]) {
     let requester = server.registry.get(request.publisher);
     let account = requester.and_then(|sink| sink.status.details().account);
     let Some(account) = account else { return };
+    publish(server, &account, &request.reply, body);
+}
+
+/// Publishes a message of the server itself.
+fn publish(server: &Server, account: &Account, subject: &[u8], body: &[u8]) {
     let payload = [body, b"\r\n"].concat();
     let size = body.len().to_string();
     let now = server.clock.now();
     let msg = Msg {
         publisher: SERVER,
-        subject: &request.reply,
+        subject,
         reply: &[],
         header_size: 0,
         header_size_text: &[],
@@ -157,7 +162,7 @@ fn publish(server: &Server, request: &Request, body: &[u8]) {
     };
     with_state(|state| {
         let origin = Origin { connection: SERVER, echo: true };
-        state.worker.publish(&account, origin, &msg, now);
+        state.worker.publish(account, origin, &msg, now);
         state.worker.finish(now);
         // The server's own messages are nobody's traffic.
         state.worker.take_counts();
