@@ -2,7 +2,7 @@
 
 use natsd_base::{os_error, quote};
 use natsd_config::flags::{self, Command, CommandLineError, Run};
-use natsd_config::{ConfigErrors, Options, RealSource, unsupported};
+use natsd_config::{ConfigErrors, Options, RealSource, Unsupported, load_file, unsupported};
 use natsd_server::process::{self, OwnedFile, Signal};
 use natsd_server::{HttpListeners, Log, PortsFile, Server};
 use std::io::IsTerminal;
@@ -36,6 +36,12 @@ fn execute(command: Command) -> ExitCode {
         },
         Command::TestConfig { config_file, digest } => {
             eprintln!("{PROGRAM}: configuration file {config_file} is valid ({digest})");
+            // Valid for Go, but this server would not start with it, or start with less.
+            if let Ok(loaded) = load_file(&config_file, Options::empty(), &RealSource) {
+                missing(&loaded.options, |_| true)
+                    .iter()
+                    .for_each(|line| eprintln!("{PROGRAM}: warning: {line}"));
+            }
         }
         Command::Version => println!("{PROGRAM}: v{}", natsd_server::VERSION),
         Command::Help => println!("{}", flags::usage()),
@@ -93,40 +99,38 @@ fn stop_runtime(runtime: Runtime) {
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
 }
 
+/// What the configuration asks for and this server cannot do yet, a line each.
+fn missing(options: &Options, chosen: impl Fn(&Unsupported) -> bool) -> Vec<String> {
+    let lines = unsupported(options).into_iter().filter(chosen).map(|one| {
+        let place = one.position.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+        format!("{place}{} is not supported yet: {}", quote(&one.key), one.remedy)
+    });
+    lines.collect()
+}
+
 /// Ends the start when the configuration asks for something that this server cannot do yet.
 fn refuse_unsupported(options: &Options) -> anyhow::Result<()> {
-    let found = unsupported(options);
-    let lines: Vec<String> = found
-        .iter()
-        .filter(|one| one.fatal)
-        .map(|one| {
-            let place = one.position.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-            format!("{place}{} is not supported yet: {}", quote(&one.key), one.remedy)
-        })
-        .collect();
+    let lines = missing(options, |one| one.fatal);
     anyhow::ensure!(lines.is_empty(), "{}", lines.join("\n"));
     Ok(())
 }
 
 /// Says loudly what this server runs without.
 fn log_missing(options: &Options) {
-    for one in unsupported(options) {
-        let place = one.position.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-        error!("{place}{} is not supported yet: {}", quote(&one.key), one.remedy);
-    }
+    missing(options, |one| !one.fatal).iter().for_each(|line| error!("{line}"));
 }
 
 async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
     info!("Starting {PROGRAM}");
     warn_of_plain_passwords(&options);
     let mut signals = Signals::listen()?;
-    let pid_file = options.pid_file.as_ref().map(|path| {
+    let server = Server::start(options).await?;
+    let pid_file = server.options().pid_file.as_ref().map(|path| {
         process::write_pid_file(Path::new(path)).map_err(|error| {
             anyhow::anyhow!("Could not write pidfile: open {path}: {}", os_error(&error))
         })
     });
     let pid_file = pid_file.transpose()?;
-    let server = Server::start(options).await?;
     let http = natsd_server::serve_http(&server, natsd_web::index_html()).await?;
     // Like Go's, it outlives the process; only a start that fails leaves nothing behind.
     pid_file.into_iter().for_each(OwnedFile::keep);

@@ -79,6 +79,8 @@ pub struct LinkCx<'a> {
     pub snapshot: &'a Snapshot,
     /// What the running thread keeps for all its connections.
     pub worker: &'a mut Worker,
+    /// Whether input is taken although a receiver does not keep up: it was waited for already.
+    pub ignore_crowded: bool,
     /// What the link asks the driver to do.
     pub effects: &'a mut Vec<Effect>,
 }

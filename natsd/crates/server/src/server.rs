@@ -311,9 +311,13 @@ impl Server {
         }
         info!("Entering lame duck mode, stop accepting new clients");
         self.stop_listening.notify_waiters();
-        let mut snapshot = Snapshot::clone(&self.snapshot());
-        snapshot.info.ldm = true;
-        self.snapshot.store(Arc::new(snapshot));
+        {
+            // Not while a reload replaces it.
+            let _reloading = self.reloading.lock();
+            let mut snapshot = Snapshot::clone(&self.snapshot());
+            snapshot.info.ldm = true;
+            self.snapshot.store(Arc::new(snapshot));
+        }
         if self.registry.tell_all(Control::InfoChanged) == 0 {
             return;
         }
