@@ -7,10 +7,12 @@
 //! `kickClient`, `ldmClient`, `reloadConfig`).
 
 mod answers;
+pub(crate) mod events;
 mod question;
 
 use crate::server::Server;
 use crate::worker::with_state;
+use events::Event;
 use natsd_base::{ConnectionId, Timestamp};
 use natsd_broker::{Account, Deliver, Delivered, Msg, Origin, Subscription, SubscriptionRef, Wake};
 use std::collections::HashMap;
@@ -79,12 +81,13 @@ pub(crate) struct Services {
 }
 
 /// Starts the services of a server that has a system account.
-pub(crate) fn start(server: &Arc<Server>) -> Services {
+pub(crate) fn start(server: &Arc<Server>, queue_of_events: mpsc::Receiver<Event>) -> Services {
     let (queue, requests) = mpsc::channel(QUEUE_MAX);
     let mut services =
         Services { sink: Arc::new(RequestSink { queue }), subscribed: HashMap::new() };
     services.update(server);
     tokio::spawn(run(Arc::downgrade(server), requests));
+    tokio::spawn(events::run(Arc::downgrade(server), queue_of_events));
     services
 }
 
