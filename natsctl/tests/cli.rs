@@ -389,15 +389,9 @@ fn servers_answer_the_system_account() {
     assert_eq!(connections["data"]["connections"][0]["name"], "me", "{connections}");
     let refused = ["server", "request", "connections", r#"{"sort": "nonsense"}"#];
     let done = system().args(refused).done();
-    if natsd_testkit::testing_go(&binary()) {
-        assert_eq!(connections["data"]["limit"], 1, "{connections}");
-        let expected = "error: server n1 says: invalid sorting option: nonsense\n";
-        assert_eq!((done.code, done.stderr.as_str()), (Some(1), expected));
-    } else {
-        // FIXME(natsctl): natsd answers CONNZ with its default options whatever is asked.
-        assert_eq!(connections["data"]["limit"], 1_024, "{connections}");
-        assert_eq!(done.code, Some(0));
-    }
+    assert_eq!(connections["data"]["limit"], 1, "{connections}");
+    let expected = "error: server n1 says: invalid sorting option: nonsense\n";
+    assert_eq!((done.code, done.stderr.as_str()), (Some(1), expected));
     let done = system().args(["server", "request", "varz", "--name", "n2"]).done();
     assert!(done.stderr.contains("no server is named \"n2\""), "{}", done.stderr);
 }

@@ -137,6 +137,8 @@ async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
     info!("Server is ready");
     let mut ports_file = PortsFile::default();
     ports_file.update(&server, &http.monitoring_urls());
+    let (reload_hook, mut reload_requests) = tokio::sync::mpsc::channel(1);
+    server.set_reload_hook(reload_hook);
     let lame_duck = async |server: Arc<Server>| server.lame_duck().await;
     let mut retiring = None;
     loop {
@@ -148,12 +150,18 @@ async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
                 Event::Terminate if server.is_lame_duck() => {}
                 Event::Terminate => break,
                 Event::Reopen => log.reopen(),
-                Event::Reload => reload(&server, log, &http, &mut ports_file),
+                // What went wrong is in the log.
+                Event::Reload => drop(reload(&server, log, &http, &mut ports_file)),
                 Event::LameDuck if retiring.is_none() => {
                     retiring = Some(tokio::spawn(lame_duck(server.clone())));
                 }
                 Event::LameDuck => {}
             },
+            // Cancel safe: a request stays in the channel until it is received.
+            Some(request) = reload_requests.recv() => {
+                // Who asked may be gone by now.
+                let _ = request.send(reload(&server, log, &http, &mut ports_file));
+            }
             _ = async { retiring.as_mut().expect("checked by the guard").await },
                 if retiring.is_some() => break,
         }
@@ -175,14 +183,21 @@ fn warn_of_plain_passwords(options: &Options) {
 }
 
 /// Reads flags and file again, as at the start, and puts them into force if they can be.
-fn reload(server: &Server, log: &Log, http: &HttpListeners, ports_file: &mut PortsFile) {
-    match read_again(server) {
-        Ok(options) => match server.reload(options, log) {
-            Ok(()) => ports_file.update(server, &http.monitoring_urls()),
-            Err(error) => error!("Failed to reload server configuration: {error}"),
-        },
-        Err(error) => error!("Failed to reload server configuration: {}", error.trim_end()),
+fn reload(
+    server: &Server,
+    log: &Log,
+    http: &HttpListeners,
+    ports_file: &mut PortsFile,
+) -> Result<(), String> {
+    let options = read_again(server);
+    let reloaded =
+        options.and_then(|options| server.reload(options, log).map_err(|error| error.to_string()));
+    let reloaded = reloaded.map_err(|error| error.trim_end().to_owned());
+    match &reloaded {
+        Ok(()) => ports_file.update(server, &http.monitoring_urls()),
+        Err(error) => error!("Failed to reload server configuration: {error}"),
     }
+    reloaded
 }
 
 fn read_again(server: &Server) -> Result<Options, String> {

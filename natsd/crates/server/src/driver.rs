@@ -124,7 +124,9 @@ impl Driver {
     fn forget(&self, subscriptions: Vec<SubscriptionRef>, reason: CloseReason) {
         self.socket.shut();
         let now = self.server.clock.now();
-        self.server.registry.remove(ClosedClient::new(&self.sink, subscriptions, reason, now));
+        let closed = ClosedClient::new(&self.sink, subscriptions, reason, now);
+        self.server.tell_closed(&closed);
+        self.server.registry.remove(closed);
         // Caches of other threads may hold the sink for a while.
         self.sink.discard();
     }
@@ -353,6 +355,11 @@ impl Driver {
     fn run_effects(&mut self, effects: &mut Vec<Effect>) {
         for effect in effects.drain(..) {
             match effect {
+                Effect::Connected => self.server.events.connected(&self.server, &self.sink),
+                Effect::Moved { from, to } => {
+                    self.server.events.count_changed(&self.server, &from);
+                    self.server.events.count_changed(&self.server, &to);
+                }
                 Effect::CheckPassword(check) => {
                     self.checking = true;
                     let socket = self.socket.clone();

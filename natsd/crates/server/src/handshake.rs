@@ -207,7 +207,9 @@ fn register(
 fn end(server: &Server, socket: &Socket, sink: &ClientSink, reason: CloseReason) {
     socket.shut();
     let now = server.clock.now();
-    server.registry.remove(ClosedClient::new(sink, Vec::new(), reason, now));
+    let closed = ClosedClient::new(sink, Vec::new(), reason, now);
+    server.tell_closed(&closed);
+    server.registry.remove(closed);
 }
 
 /// Makes the driver of a registered connection.

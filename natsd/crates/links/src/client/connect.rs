@@ -162,6 +162,7 @@ impl ClientLink {
 
     fn granted(&mut self, cx: &mut LinkCx<'_>, identity: Identity) -> Result<(), CloseReason> {
         self.become_user(cx, identity)?;
+        cx.effects.push(Effect::Connected);
         let first = !::core::mem::replace(&mut self.connected, true);
         if self.connect.new_account || !self.connect.account.is_empty() {
             return Err(self.auth_violation());
@@ -209,9 +210,13 @@ impl ClientLink {
                 None => return Err(self.auth_violation()),
             },
         };
+        let from = self.account.clone();
         if !self.register(cx.snapshot, &account.clone()) {
             self.send_error("maximum account active connections exceeded");
             return Err(CloseReason::MaxAccountConnectionsExceeded);
+        }
+        if from.id() != self.account.id() {
+            cx.effects.push(Effect::Moved { from, to: self.account.clone() });
         }
         self.phase = Phase::Ready;
         self.user = identity.user;

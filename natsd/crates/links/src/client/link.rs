@@ -290,6 +290,7 @@ impl ClientLink {
         }
         self.first_pong_sent = true;
         if self.connect.protocol >= 1 {
+            self.sink.status.set_takes_info();
             let is_system = cx.snapshot.accounts.is_system(&self.account);
             let line = self.info_line(cx.snapshot, |info| {
                 info.auth_required = cx.snapshot.auth.is_required();
@@ -337,10 +338,11 @@ impl ClientLink {
     ) -> Result<(), CloseReason> {
         let result = match control {
             Control::PasswordChecked(equal) => self.password_checked(cx, equal),
-            Control::InfoChanged => {
+            Control::InfoChanged | Control::LameDuck => {
                 if self.connect.protocol >= 1 && self.first_pong_sent {
                     let line = self.info_line(cx.snapshot, |info| {
                         info.auth_required = cx.snapshot.auth.is_required();
+                        info.ldm |= control == Control::LameDuck;
                     });
                     self.sink.send(&line);
                 }
