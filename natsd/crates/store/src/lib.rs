@@ -6,9 +6,11 @@
 //! `server/thw`.
 #![warn(missing_docs)]
 
+mod disk;
 mod sequence_set;
 mod varint;
 mod wheel;
 
+pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
 pub use sequence_set::{SequenceSet, SequenceSetError, Sequences};
 pub use wheel::{TimeHashWheel, WheelError};
