@@ -6,6 +6,7 @@
 //! `server/thw`.
 #![warn(missing_docs)]
 
+pub mod block;
 mod disk;
 mod sequence_set;
 mod varint;
