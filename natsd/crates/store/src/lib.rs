@@ -8,10 +8,19 @@
 
 pub mod block;
 mod disk;
+mod memory;
 mod sequence_set;
+mod stream_store;
+mod ttl;
 mod varint;
 mod wheel;
 
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
+pub use memory::MemStore;
 pub use sequence_set::{SequenceSet, SequenceSetError, Sequences};
+pub use stream_store::{
+    Discard, Filter, NewMessage, StoreConfig, StoreError, StoredMessage, StreamState, StreamStore,
+    SubjectState,
+};
+pub use ttl::{InvalidTtl, TTL_HEADER, Ttl};
 pub use wheel::{TimeHashWheel, WheelError};
