@@ -10,6 +10,7 @@ pub mod block;
 mod disk;
 mod memory;
 mod sequence_set;
+mod snapshot;
 mod stream_store;
 mod ttl;
 mod varint;
@@ -18,6 +19,7 @@ mod wheel;
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
 pub use memory::MemStore;
 pub use sequence_set::{SequenceSet, SequenceSetError, Sequences};
+pub use snapshot::{DeleteBlock, SnapshotError, SourceState, StreamSnapshot, sync_deleted};
 pub use stream_store::{
     Discard, Filter, NewMessage, StoreConfig, StoreError, StoredMessage, StreamState, StreamStore,
     SubjectState,
