@@ -8,6 +8,7 @@
 
 pub mod block;
 mod disk;
+mod file;
 mod memory;
 mod sequence_set;
 mod snapshot;
@@ -17,6 +18,7 @@ mod varint;
 mod wheel;
 
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
+pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
 pub use memory::MemStore;
 pub use sequence_set::{SequenceSet, SequenceSetError, Sequences};
 pub use snapshot::{DeleteBlock, SnapshotError, SourceState, StreamSnapshot, sync_deleted};
