@@ -1,1 +1,30 @@
 //! Keeps messages and consumer state, in memory or on a disk, and recovers them.
+//!
+//! Pure and synchronous: time is an argument and files are reached through a trait only.
+//!
+//! Source: Go `server/store.go`, `server/memstore.go`, `server/filestore.go`, `server/avl`,
+//! `server/thw`.
+#![warn(missing_docs)]
+
+pub mod block;
+mod disk;
+mod file;
+mod memory;
+mod sequence_set;
+mod snapshot;
+mod stream_store;
+mod ttl;
+mod varint;
+mod wheel;
+
+pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
+pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
+pub use memory::MemStore;
+pub use sequence_set::{SequenceSet, SequenceSetError, Sequences};
+pub use snapshot::{DeleteBlock, SnapshotError, SourceState, StreamSnapshot, sync_deleted};
+pub use stream_store::{
+    Discard, Filter, NewMessage, StoreConfig, StoreError, StoredMessage, StreamState, StreamStore,
+    SubjectState,
+};
+pub use ttl::{InvalidTtl, TTL_HEADER, Ttl};
+pub use wheel::{TimeHashWheel, WheelError};

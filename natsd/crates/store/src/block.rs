@@ -1,0 +1,18 @@
+//! What message blocks hold: records of messages, erased messages and deletions.
+//!
+//! Works on bytes; no file is opened here. Nothing panics, whatever the bytes are.
+//!
+//! Source: Go `server/filestore.go` (`writeMsgRecordLocked`, `msgFromBufEx`,
+//! `rebuildStateFromBufLocked`).
+
+mod record;
+mod scan;
+
+pub use record::{
+    BlockHash, Damage, EMPTY_RECORD_SIZE, RECORD_HEADER_SIZE, RECORD_SIZE_MAX, Record, RecordKind,
+    RecordTooLarge, erase_record,
+};
+pub use scan::{BlockScan, Scanned};
+
+#[cfg(test)]
+mod tests;

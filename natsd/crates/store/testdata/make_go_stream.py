@@ -1,0 +1,131 @@
+"""Writes go-stream/ and go-blocks/, two streams that a Go server stored, and what it said of them.
+
+usage: make_go_stream.py NATS_SERVER_BINARY PORT
+
+The first has every kind of record, the second several blocks.
+src/block/tests.rs looks at the records, index.db and thw.db of the first, src/file/tests.rs at
+both streams.
+"""
+import asyncio
+import base64
+import calendar
+import hashlib
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import nats
+
+HERE = pathlib.Path(__file__).parent
+
+
+def nanoseconds(text: str) -> int:
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    seconds = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
+    return seconds * 10**9 + int(fraction.ljust(9, "0"))
+
+
+def hexadecimal(text: str | None) -> str:
+    """The bytes, or the SHA-256 of many."""
+    content = base64.b64decode(text or "")
+    if len(content) > 200:
+        return "sha256:" + hashlib.sha256(content).hexdigest()
+    return content.hex() or "-"
+
+
+async def ask(connection, subject: str, body: dict) -> dict:
+    reply = await connection.request(f"$JS.API.{subject}", json.dumps(body).encode())
+    answer = json.loads(reply.data)
+    assert "error" not in answer, answer
+    return answer
+
+
+async def describe(connection, name: str) -> list[str]:
+    state = (await ask(connection, f"STREAM.INFO.{name}", {"deleted_details": True}))["state"]
+    lines = [f"state {state['messages']} {state['bytes']} {state['first_seq']} {state['last_seq']}"]
+    deleted = state.get("deleted", [])
+    lines.append(" ".join(["deleted"] + [str(seq) for seq in deleted]))
+    for seq in range(state["first_seq"], state["last_seq"] + 1):
+        if seq in deleted:
+            continue
+        message = (await ask(connection, f"STREAM.MSG.GET.{name}", {"seq": seq}))["message"]
+        lines.append(" ".join([
+            "message", str(seq), str(nanoseconds(message["time"])), message["subject"],
+            hexadecimal(message.get("hdrs")), hexadecimal(message.get("data")),
+        ]))
+    return lines
+
+
+async def fill_stream(connection) -> list[str]:
+    await ask(connection, "STREAM.CREATE.FIXTURE", {
+        "name": "FIXTURE", "subjects": ["fixture.>"], "storage": "file", "allow_msg_ttl": True,
+        "retention": "limits", "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "max_age": 0,
+    })
+    for number in range(1, 41):
+        headers = None
+        if number % 5 == 0:
+            headers = {"Number": str(number)}
+        if number % 10 == 0:
+            headers["Nats-TTL"] = "1h"
+        body = b"" if number == 7 else b"body %d " % number * (number % 4 + 1)
+        subject = f"fixture.{number % 3}.leaf"
+        await connection.jetstream().publish(subject, body, headers=headers)
+    for seq in (3, 4, 11, 12, 13, 25):
+        await ask(connection, "STREAM.MSG.DELETE.FIXTURE", {"seq": seq, "no_erase": True})
+    for seq in (20, 21):
+        await ask(connection, "STREAM.MSG.DELETE.FIXTURE", {"seq": seq})
+    return await describe(connection, "FIXTURE")
+
+
+async def fill_blocks(connection) -> list[str]:
+    # The limit of bytes makes blocks of 32 000 bytes.
+    await ask(connection, "STREAM.CREATE.BLOCKS", {
+        "name": "BLOCKS", "subjects": ["blocks.*"], "storage": "file", "max_msgs_per_subject": 12,
+        "retention": "limits", "max_consumers": -1, "max_msgs": -1, "max_bytes": 100000,
+        "max_age": 0,
+    })
+    for number in range(1, 81):
+        subject = f"blocks.{number % 7}"
+        await connection.jetstream().publish(subject, b"%d" % number * 500)
+    await ask(connection, "STREAM.PURGE.BLOCKS", {"filter": "blocks.3", "seq": 60})
+    for seq in (1, 2, 29, 30, 33, 80):
+        await ask(connection, "STREAM.MSG.DELETE.BLOCKS", {"seq": seq, "no_erase": True})
+    return await describe(connection, "BLOCKS")
+
+
+async def fill(port: str) -> dict[str, list[str]]:
+    connection = await nats.connect(f"nats://127.0.0.1:{port}")
+    try:
+        return {
+            "FIXTURE": await fill_stream(connection),
+            "BLOCKS": await fill_blocks(connection),
+        }
+    finally:
+        await connection.close()
+
+
+def main() -> None:
+    binary, port = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [binary, "-js", "-sd", folder, "-a", "127.0.0.1", "-p", port]
+        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while "Server is ready" not in server.stderr.readline():
+            pass
+        try:
+            answers = asyncio.run(fill(port))
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait()
+        for name, target in (("FIXTURE", "go-stream"), ("BLOCKS", "go-blocks")):
+            messages = pathlib.Path(folder, f"jetstream/$G/streams/{name}/msgs")
+            shutil.rmtree(HERE / target, ignore_errors=True)
+            shutil.copytree(messages, HERE / target)
+            (HERE / f"{target}.txt").write_text("\n".join(answers[name]) + "\n")
+
+
+main()
