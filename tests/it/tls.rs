@@ -8,7 +8,7 @@ use std::time::Duration;
 use client::{Tls, Version};
 use natsd_testkit::{Authority, CertificateFiles, DEADLINE, Launch, Names, RawClient, wait_until};
 
-use crate::support::{launch};
+use crate::support::launch;
 
 const QUIET: &str = r#"{"verbose":false,"pedantic":false}"#;
 
