@@ -113,3 +113,6 @@ pub struct ConnectionsEvent {
     #[serde(flatten)]
     pub figures: AccountStat,
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,8 +107,8 @@ impl Events {
         }
         let name = account.name();
         let subjects = vec![
-            format!("$SYS.ACCOUNT.{name}.SERVER.CONNS"),
             format!("$SYS.SERVER.ACCOUNT.{name}.CONNS"),
+            format!("$SYS.ACCOUNT.{name}.SERVER.CONNS"),
         ];
         self.push(server, subjects, || Body::Connections(Box::new(account_figures(account))));
     }
@@ -267,3 +267,6 @@ fn closure(closed: &ClosedClient) -> Body {
 fn new_id(random: &mut Prng) -> String {
     (0..ID_SIZE).map(|_| char::from(ID_DIGITS[random.below(ID_DIGITS.len())])).collect()
 }
+
+#[cfg(test)]
+mod tests;
