@@ -8,7 +8,7 @@ use std::time::Duration;
 use client::{Tls, Version};
 use natsd_testkit::{Authority, CertificateFiles, DEADLINE, Launch, Names, RawClient, wait_until};
 
-use crate::support::{awaits, launch};
+use crate::support::launch;
 
 const QUIET: &str = r#"{"verbose":false,"pedantic":false}"#;
 
@@ -137,10 +137,6 @@ const TWO_USERS: &str = r#"authorization {
 /// Go: TestTLSClientCertificateCheckWithAllowedConnectionTypes test/tls_test.go:165
 #[test]
 fn a_certificate_names_the_user() {
-    // FIXME(maintainers): needs users named by certificates.
-    if awaits("verify_and_map", "tls { verify_and_map: true }") {
-        return;
-    }
     let secured = Secured::new("$CA\nverify_and_map: true", TWO_USERS);
     let issue = |name: &str, subject: &[(&str, &str)], hosts: &[&str], emails: &[&str]| {
         secured.client().with(&secured.authority.issue(name, Names { subject, hosts, emails }))
