@@ -18,7 +18,7 @@ use natsd_api::events::{
 };
 use natsd_api::monitor::{AccountStat, DataStats, MsgBytes};
 use natsd_api::{Rfc3339, to_compact};
-use natsd_base::{ConnectionId, Prng, Timestamp};
+use natsd_base::{ConnectionId, Nuid, Timestamp};
 use natsd_broker::{Account, GLOBAL_ACCOUNT};
 use natsd_links::CloseReason;
 use natsd_links::client::{ClientDetails, ClientSink};
@@ -38,9 +38,6 @@ const STATSZ_SECOND: Duration = Duration::from_secs(1);
 const STATSZ_MAX: Duration = Duration::from_secs(10);
 /// Time between two tellings of the connections of accounts that have some.
 const CONNECTIONS_BEAT: Duration = Duration::from_secs(30);
-/// Length of an id.
-const ID_SIZE: usize = 22;
-const ID_DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Something that happened and that somebody listens to.
 #[derive(Debug)]
@@ -139,7 +136,7 @@ pub(super) async fn run(server: Weak<Server>, mut events: mpsc::Receiver<Event>)
         Statsz,
         Connections,
     }
-    let mut ids = Prng::from_seed(random_seed());
+    let mut ids = Nuid::from_seed(random_seed());
     let mut statsz_at = Instant::now() + STATSZ_FIRST;
     let mut statsz_pause = STATSZ_SECOND;
     let mut connections_at = Instant::now() + CONNECTIONS_BEAT;
@@ -155,7 +152,7 @@ pub(super) async fn run(server: Weak<Server>, mut events: mpsc::Receiver<Event>)
         };
         let Some(server) = server.upgrade() else { return };
         match due {
-            Due::Event(event) => write(&server, event, new_id(&mut ids)),
+            Due::Event(event) => write(&server, event, ids.next_id()),
             Due::Statsz => {
                 let subject = format!("$SYS.SERVER.{}.STATSZ", server.id());
                 tell(&server, &subject, || answers::statsz(&server));
@@ -262,10 +259,6 @@ fn closure(closed: &ClosedClient) -> Body {
         received: data(closed.out_msgs, closed.out_bytes),
         reason: closed.reason,
     }))
-}
-
-fn new_id(random: &mut Prng) -> String {
-    (0..ID_SIZE).map(|_| char::from(ID_DIGITS[random.below(ID_DIGITS.len())])).collect()
 }
 
 #[cfg(test)]

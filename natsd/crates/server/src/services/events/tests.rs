@@ -1,10 +1,9 @@
-use super::{Body, Events, ID_SIZE, QUEUE_MAX, channel, new_id};
+use super::{Body, Events, QUEUE_MAX, channel};
 use crate::server::Server;
-use natsd_base::{ConnectionId, Prng, Timestamp};
+use natsd_base::{ConnectionId, Timestamp};
 use natsd_broker::{Deliver, Delivered, Msg, Subscription, SubscriptionRef, Wake};
 use natsd_config::Options;
 use natsd_config::options::{Account, Port};
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Listens, and takes nothing.
@@ -83,14 +82,4 @@ async fn a_full_queue_loses_events_and_holds_up_nobody() {
     }
     assert_eq!(queued, QUEUE_MAX);
     server.shutdown().await;
-}
-
-#[test]
-fn ids_are_unique_and_have_the_shape_of_go() {
-    let mut random = Prng::from_seed(1);
-    let ids: HashSet<String> = (0..1000).map(|_| new_id(&mut random)).collect();
-    assert_eq!(ids.len(), 1000);
-    let is_good =
-        |id: &String| id.len() == ID_SIZE && id.bytes().all(|b| b.is_ascii_alphanumeric());
-    assert!(ids.iter().all(is_good));
 }
