@@ -1,10 +1,10 @@
-"""Writes go-stream/ and go-blocks/, two streams that a Go server stored, and what it said of them.
+"""Writes streams that a Go server stored, and what the server said of them.
 
 usage: make_go_stream.py NATS_SERVER_BINARY PORT
 
-The first has every kind of record, the second several blocks.
+go-stream/ has every kind of record, go-blocks/ several blocks, go-compressed/ compressed ones.
 src/block/tests.rs looks at the records, index.db and thw.db of the first, src/file/tests.rs at
-both streams.
+all streams.
 """
 import asyncio
 import base64
@@ -82,20 +82,21 @@ async def fill_stream(connection) -> list[str]:
     return await describe(connection, "FIXTURE")
 
 
-async def fill_blocks(connection) -> list[str]:
+async def fill_blocks(connection, name: str, compression: str) -> list[str]:
     # The limit of bytes makes blocks of 32 000 bytes.
-    await ask(connection, "STREAM.CREATE.BLOCKS", {
-        "name": "BLOCKS", "subjects": ["blocks.*"], "storage": "file", "max_msgs_per_subject": 12,
+    first = name.lower()
+    await ask(connection, f"STREAM.CREATE.{name}", {
+        "name": name, "subjects": [f"{first}.*"], "compression": compression, "storage": "file", "max_msgs_per_subject": 12,
         "retention": "limits", "max_consumers": -1, "max_msgs": -1, "max_bytes": 100000,
         "max_age": 0,
     })
     for number in range(1, 81):
-        subject = f"blocks.{number % 7}"
+        subject = f"{first}.{number % 7}"
         await connection.jetstream().publish(subject, b"%d" % number * 500)
-    await ask(connection, "STREAM.PURGE.BLOCKS", {"filter": "blocks.3", "seq": 60})
+    await ask(connection, f"STREAM.PURGE.{name}", {"filter": f"{first}.3", "seq": 60})
     for seq in (1, 2, 29, 30, 33, 80):
-        await ask(connection, "STREAM.MSG.DELETE.BLOCKS", {"seq": seq, "no_erase": True})
-    return await describe(connection, "BLOCKS")
+        await ask(connection, f"STREAM.MSG.DELETE.{name}", {"seq": seq, "no_erase": True})
+    return await describe(connection, name)
 
 
 async def fill(port: str) -> dict[str, list[str]]:
@@ -103,7 +104,8 @@ async def fill(port: str) -> dict[str, list[str]]:
     try:
         return {
             "FIXTURE": await fill_stream(connection),
-            "BLOCKS": await fill_blocks(connection),
+            "BLOCKS": await fill_blocks(connection, "BLOCKS", "none"),
+            "COMPRESSED": await fill_blocks(connection, "COMPRESSED", "s2"),
         }
     finally:
         await connection.close()
@@ -121,7 +123,9 @@ def main() -> None:
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait()
-        for name, target in (("FIXTURE", "go-stream"), ("BLOCKS", "go-blocks")):
+        for name, target in (
+            ("FIXTURE", "go-stream"), ("BLOCKS", "go-blocks"), ("COMPRESSED", "go-compressed"),
+        ):
             messages = pathlib.Path(folder, f"jetstream/$G/streams/{name}/msgs")
             shutil.rmtree(HERE / target, ignore_errors=True)
             shutil.copytree(messages, HERE / target)
