@@ -11,7 +11,7 @@
 //! | base time in seconds | signed varint; only with pending messages |
 //! | each: stream sequence less the floor, consumer sequence less the floor, base less time | varint, varint, signed varint |
 //! | number of redelivered messages | varint |
-//! | each: stream sequence less the floor, times delivered | varints |
+//! | each: stream sequence less the floor, times delivered again | varints |
 //!
 //! Differences wrap, as a pending message may lie below the floor. Version 1 has delivered
 //! sequences less the floor, no consumer sequences of pending messages, and times less the base.
@@ -64,7 +64,7 @@ pub struct ConsumerState {
     pub ack_floor: SequencePair,
     /// By stream sequence.
     pub pending: BTreeMap<u64, PendingMessage>,
-    /// Times delivered, by stream sequence, of those delivered more than once.
+    /// How often delivered again, by stream sequence.
     pub redelivered: BTreeMap<u64, u64>,
 }
 

@@ -2,7 +2,8 @@
 
 usage: make_go_stream.py NATS_SERVER_BINARY PORT
 
-go-stream/ has every kind of record, go-blocks/ several blocks, go-compressed/ compressed ones.
+go-stream/ has every kind of record, go-blocks/ several blocks, go-compressed/ compressed ones,
+go-consumer.dat is a consumer of the first.
 src/block/tests.rs looks at the records, index.db and thw.db of the first, src/file/tests.rs at
 all streams.
 """
@@ -82,6 +83,22 @@ async def fill_stream(connection) -> list[str]:
     return await describe(connection, "FIXTURE")
 
 
+async def fill_consumer(connection) -> list[str]:
+    """Delivers eight messages, acknowledges three, and one of the others again and again."""
+    pull = await connection.jetstream().pull_subscribe("fixture.>", durable="C", stream="FIXTURE")
+    messages = await pull.fetch(8)
+    for message in (messages[0], messages[1], messages[4]):
+        await message.ack_sync()
+    for _ in range(2):
+        await messages[3].nak()
+        messages[3] = (await pull.fetch(1))[0]
+    info = await ask(connection, "CONSUMER.INFO.FIXTURE.C", {})
+    pairs = [info[name] for name in ("ack_floor", "delivered")]
+    numbers = [pair[name] for pair in pairs for name in ("consumer_seq", "stream_seq")]
+    numbers += [info["num_ack_pending"], info["num_redelivered"]]
+    return [" ".join(["consumer"] + [str(number) for number in numbers])]
+
+
 async def fill_blocks(connection, name: str, compression: str) -> list[str]:
     # The limit of bytes makes blocks of 32 000 bytes.
     first = name.lower()
@@ -104,6 +121,7 @@ async def fill(port: str) -> dict[str, list[str]]:
     try:
         return {
             "FIXTURE": await fill_stream(connection),
+            "C": await fill_consumer(connection),
             "BLOCKS": await fill_blocks(connection, "BLOCKS", "none"),
             "COMPRESSED": await fill_blocks(connection, "COMPRESSED", "s2"),
         }
@@ -130,6 +148,9 @@ def main() -> None:
             shutil.rmtree(HERE / target, ignore_errors=True)
             shutil.copytree(messages, HERE / target)
             (HERE / f"{target}.txt").write_text("\n".join(answers[name]) + "\n")
+        consumer = pathlib.Path(folder, "jetstream/$G/streams/FIXTURE/obs/C/o.dat")
+        shutil.copy(consumer, HERE / "go-consumer.dat")
+        (HERE / "go-consumer.txt").write_text("\n".join(answers["C"]) + "\n")
 
 
 main()

@@ -88,6 +88,37 @@ fn the_encoding_is_byte_for_byte_that_of_go() {
     assert_eq!(state.encode(NOW), expected);
 }
 
+/// Written by a Go server, see testdata/make_go_stream.py.
+const GO_STATE: &[u8] = include_bytes!("../../testdata/go-consumer.dat");
+const GO_ANSWER: &str = include_str!("../../testdata/go-consumer.txt");
+
+#[test]
+fn the_state_of_a_go_server_is_what_the_server_said() {
+    let state = ConsumerState::decode(GO_STATE).unwrap();
+    let numbers = [
+        state.ack_floor.consumer,
+        state.ack_floor.stream,
+        state.delivered.consumer,
+        state.delivered.stream,
+        state.pending.len() as u64,
+        state.redelivered.len() as u64,
+    ];
+    let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    assert_eq!(GO_ANSWER.trim_end(), format!("consumer {}", numbers.join(" ")));
+    assert!(
+        state
+            .pending
+            .keys()
+            .all(|&seq| { (state.ack_floor.stream + 1..=state.delivered.stream).contains(&seq) })
+    );
+    assert!(state.redelivered.keys().all(|seq| state.pending.contains_key(seq)));
+    // Go writes entries in the order of a hash, so the bytes are the same but for that.
+    let latest = state.pending.values().map(|pending| pending.delivered).max().unwrap();
+    let again = state.encode(latest);
+    assert_eq!(again.len(), GO_STATE.len());
+    assert_eq!(ConsumerState::decode(&again), Ok(state));
+}
+
 #[test]
 fn version_1_is_read() {
     // Delivered is what comes next, less the floor; times are added to the base.
