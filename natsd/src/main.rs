@@ -2,7 +2,7 @@
 
 use natsd_base::{os_error, quote};
 use natsd_config::flags::{self, Command, CommandLineError, Run};
-use natsd_config::{ConfigErrors, Options, RealSource, unsupported};
+use natsd_config::{ConfigErrors, Options, RealSource, Unsupported, load_file, unsupported};
 use natsd_server::process::{self, OwnedFile, Signal};
 use natsd_server::{HttpListeners, Log, PortsFile, Server};
 use std::io::IsTerminal;
@@ -36,6 +36,12 @@ fn execute(command: Command) -> ExitCode {
         },
         Command::TestConfig { config_file, digest } => {
             eprintln!("{PROGRAM}: configuration file {config_file} is valid ({digest})");
+            // Valid for Go, but this server would not start with it, or start with less.
+            if let Ok(loaded) = load_file(&config_file, Options::empty(), &RealSource) {
+                missing(&loaded.options, |_| true)
+                    .iter()
+                    .for_each(|line| eprintln!("{PROGRAM}: warning: {line}"));
+            }
         }
         Command::Version => println!("{PROGRAM}: v{}", natsd_server::VERSION),
         Command::Help => println!("{}", flags::usage()),
@@ -93,46 +99,46 @@ fn stop_runtime(runtime: Runtime) {
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
 }
 
+/// What the configuration asks for and this server cannot do yet, a line each.
+fn missing(options: &Options, chosen: impl Fn(&Unsupported) -> bool) -> Vec<String> {
+    let lines = unsupported(options).into_iter().filter(chosen).map(|one| {
+        let place = one.position.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+        format!("{place}{} is not supported yet: {}", quote(&one.key), one.remedy)
+    });
+    lines.collect()
+}
+
 /// Ends the start when the configuration asks for something that this server cannot do yet.
 fn refuse_unsupported(options: &Options) -> anyhow::Result<()> {
-    let found = unsupported(options);
-    let lines: Vec<String> = found
-        .iter()
-        .filter(|one| one.fatal)
-        .map(|one| {
-            let place = one.position.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-            format!("{place}{} is not supported yet: {}", quote(&one.key), one.remedy)
-        })
-        .collect();
+    let lines = missing(options, |one| one.fatal);
     anyhow::ensure!(lines.is_empty(), "{}", lines.join("\n"));
     Ok(())
 }
 
 /// Says loudly what this server runs without.
 fn log_missing(options: &Options) {
-    for one in unsupported(options) {
-        let place = one.position.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-        error!("{place}{} is not supported yet: {}", quote(&one.key), one.remedy);
-    }
+    missing(options, |one| !one.fatal).iter().for_each(|line| error!("{line}"));
 }
 
 async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
     info!("Starting {PROGRAM}");
     warn_of_plain_passwords(&options);
     let mut signals = Signals::listen()?;
-    let pid_file = options.pid_file.as_ref().map(|path| {
+    let server = Server::start(options).await?;
+    let pid_file = server.options().pid_file.as_ref().map(|path| {
         process::write_pid_file(Path::new(path)).map_err(|error| {
             anyhow::anyhow!("Could not write pidfile: open {path}: {}", os_error(&error))
         })
     });
     let pid_file = pid_file.transpose()?;
-    let server = Server::start(options).await?;
     let http = natsd_server::serve_http(&server, natsd_web::index_html()).await?;
     // Like Go's, it outlives the process; only a start that fails leaves nothing behind.
     pid_file.into_iter().for_each(OwnedFile::keep);
     info!("Server is ready");
     let mut ports_file = PortsFile::default();
     ports_file.update(&server, &http.monitoring_urls());
+    let (reload_hook, mut reload_requests) = tokio::sync::mpsc::channel(1);
+    server.set_reload_hook(reload_hook);
     let lame_duck = async |server: Arc<Server>| server.lame_duck().await;
     let mut retiring = None;
     loop {
@@ -144,12 +150,18 @@ async fn run_server(options: Options, log: &Log) -> anyhow::Result<()> {
                 Event::Terminate if server.is_lame_duck() => {}
                 Event::Terminate => break,
                 Event::Reopen => log.reopen(),
-                Event::Reload => reload(&server, log, &http, &mut ports_file),
+                // What went wrong is in the log.
+                Event::Reload => drop(reload(&server, log, &http, &mut ports_file)),
                 Event::LameDuck if retiring.is_none() => {
                     retiring = Some(tokio::spawn(lame_duck(server.clone())));
                 }
                 Event::LameDuck => {}
             },
+            // Cancel safe: a request stays in the channel until it is received.
+            Some(request) = reload_requests.recv() => {
+                // Who asked may be gone by now.
+                let _ = request.send(reload(&server, log, &http, &mut ports_file));
+            }
             _ = async { retiring.as_mut().expect("checked by the guard").await },
                 if retiring.is_some() => break,
         }
@@ -171,14 +183,21 @@ fn warn_of_plain_passwords(options: &Options) {
 }
 
 /// Reads flags and file again, as at the start, and puts them into force if they can be.
-fn reload(server: &Server, log: &Log, http: &HttpListeners, ports_file: &mut PortsFile) {
-    match read_again(server) {
-        Ok(options) => match server.reload(options, log) {
-            Ok(()) => ports_file.update(server, &http.monitoring_urls()),
-            Err(error) => error!("Failed to reload server configuration: {error}"),
-        },
-        Err(error) => error!("Failed to reload server configuration: {}", error.trim_end()),
+fn reload(
+    server: &Server,
+    log: &Log,
+    http: &HttpListeners,
+    ports_file: &mut PortsFile,
+) -> Result<(), String> {
+    let options = read_again(server);
+    let reloaded =
+        options.and_then(|options| server.reload(options, log).map_err(|error| error.to_string()));
+    let reloaded = reloaded.map_err(|error| error.trim_end().to_owned());
+    match &reloaded {
+        Ok(()) => ports_file.update(server, &http.monitoring_urls()),
+        Err(error) => error!("Failed to reload server configuration: {error}"),
     }
+    reloaded
 }
 
 fn read_again(server: &Server) -> Result<Options, String> {

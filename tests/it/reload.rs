@@ -3,7 +3,7 @@
 
 use natsd_testkit::{DEADLINE, RawClient, Server, run, wait_until};
 
-use crate::support::{binary, launch, server};
+use crate::support::{SHARING, awaits, binary, launch, server};
 
 /// Replaces the configuration and has the server read it. An error is the server's own line.
 fn try_reload(server: &Server, config: &str) -> Result<(), String> {
@@ -395,6 +395,10 @@ fn reloading_without_changes_disturbs_nobody() {
 /// Go: TestConfigReloadAccountStreamsImportExport server/reload_test.go:3265
 #[test]
 fn config_reload_account_streams_import_export() {
+    // FIXME(maintainers): needs imports and exports of accounts.
+    if awaits("imports", SHARING) {
+        return;
+    }
     let config = |export: &str, deny: &str, import: &str, prefix: &str| {
         format!(
             "accounts {{
@@ -438,6 +442,31 @@ fn config_reload_account_streams_import_export() {
     assert_eq!(heard(), [violation, baz, own]);
     reload(&server, &config("xxx", "foo.bat", "xxx", "ivan"));
     assert_eq!(heard(), [private, own]);
+}
+
+/// Go: TestClientSetPermissionsClearsStaleMsgDenyState server/client_test.go:1184
+#[test]
+fn what_is_no_longer_denied_is_delivered_to_old_subscriptions() {
+    let config = |permissions: &str| {
+        format!(
+            "authorization {{ users [ {{user: u, password: p{permissions}}}, {{user: v, password: p}} ] }}"
+        )
+    };
+    let server = server(&config(", permissions: { subscribe: { deny: \"foo.secret\" } }"));
+    let mut receiver = client(&server, &user("u", "p"));
+    let mut sender = client(&server, &user("v", "p"));
+    receiver.send("SUB foo.* 1\r\n");
+    receiver.expect_nothing();
+    let mut publish = || {
+        sender.send("PUB foo.secret 1\r\nx\r\nPUB foo.open 1\r\ny\r\n");
+        sender.expect_nothing();
+    };
+    publish();
+    receiver.expect("MSG foo.open 1 1\r\ny\r\n");
+    receiver.expect_nothing();
+    reload(&server, &config(""));
+    publish();
+    receiver.expect("MSG foo.secret 1 1\r\nx\r\nMSG foo.open 1 1\r\ny\r\n");
 }
 
 /// Go: TestConfigReloadAccountMappings server/reload_test.go:4908

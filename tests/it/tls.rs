@@ -182,6 +182,59 @@ fn a_certificate_names_the_user() {
     assert_eq!(answer(&server, &plain, ""), None, "without a certificate");
 }
 
+#[test]
+fn a_certificate_that_is_only_verified_names_nobody() {
+    let users = "authorization { users = [ {user: ada, password: p}, {user: \"CN=ada\"} ] }";
+    let secured = Secured::new("$CA\nverify: true", users);
+    let tls = secured.client().with(&secured.issue("a", "ada"));
+    let server = secured.launch.start();
+    let violation = "-ERR 'Authorization Violation'";
+    for (fields, expected) in [
+        ("", violation),
+        (r#","user":"ada""#, violation),
+        (r#","user":"ada","pass":"wrong""#, violation),
+        (r#","user":"ada","pass":"p""#, "+OK"),
+    ] {
+        assert_eq!(answer(&server, &tls, fields).as_deref(), Some(expected), "{fields}");
+    }
+}
+
+/// The certificate of the tests has an ECDSA key, so suites for RSA keys cannot be chosen.
+///
+/// Go: TestTLSDefaultCipherAndCurvePreferences server/server_test.go:381
+#[test]
+fn tls_default_cipher_and_curve_preferences() {
+    for suite in [
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    ] {
+        let secured = Secured::new(&format!("cipher_suites: [ {suite:?} ]"), "");
+        let tls = secured.client().at(Version::Tls12);
+        let server = secured.launch.start();
+        let mut client =
+            tls.suites(|name| name == suite).upgrade(server.open()).expect("handshake");
+        client.log_in(QUIET);
+        let connz = server.get("/connz").json();
+        let shown = &connz["connections"][0];
+        assert_eq!(
+            (&shown["tls_cipher_suite"], &shown["tls_version"]),
+            (&suite.into(), &"1.2".into())
+        );
+        assert!(tls.suites(|name| name != suite).upgrade(server.open()).is_err(), "{suite}");
+    }
+    for (curve, name) in
+        [("X25519", "X25519"), ("CurveP256", "secp256r1"), ("CurveP384", "secp384r1")]
+    {
+        let secured = Secured::new(&format!("curve_preferences: [ {curve:?} ]"), "");
+        let tls = secured.client().at(Version::Tls13);
+        let server = secured.launch.start();
+        let only = tls.curves(|known| known == name).upgrade(server.open());
+        only.expect("handshake").log_in(QUIET);
+        assert!(tls.curves(|known| known != name).upgrade(server.open()).is_err(), "{curve}");
+    }
+}
+
 /// Go: TestTLSConnectionTimeout test/tls_test.go:975
 #[test]
 fn tls_connection_timeout() {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use natsd_testkit::{CertificateFiles, RawClient};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{
@@ -26,6 +27,8 @@ pub(super) struct Tls {
     roots: RootCertStore,
     own: Option<CertificateFiles>,
     version: Option<Version>,
+    /// What there is to negotiate with.
+    provider: CryptoProvider,
 }
 
 impl Tls {
@@ -34,7 +37,7 @@ impl Tls {
         let pem = fs::read(authority).expect("certificate of the authority");
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(&pem).expect("PEM")).expect("certificate");
-        Self { roots, own: None, version: None }
+        Self { roots, own: None, version: None, provider: ring::default_provider() }
     }
 
     /// The same, with a certificate to show.
@@ -47,6 +50,20 @@ impl Tls {
         Self { version: Some(version), ..self.clone() }
     }
 
+    /// The same, with those cipher suites only whose name `keep` holds for.
+    pub(super) fn suites(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let mut limited = self.clone();
+        limited.provider.cipher_suites.retain(|suite| keep(&format!("{:?}", suite.suite())));
+        limited
+    }
+
+    /// The same, with those curves only whose name `keep` holds for.
+    pub(super) fn curves(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let mut limited = self.clone();
+        limited.provider.kx_groups.retain(|group| keep(&format!("{:?}", group.name())));
+        limited
+    }
+
     /// Does the handshake on an open connection.
     ///
     /// # Errors
@@ -57,7 +74,7 @@ impl Tls {
             Some(Version::Tls13) => vec![&rustls::version::TLS13],
             None => vec![&rustls::version::TLS12, &rustls::version::TLS13],
         };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(self.provider.clone());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions)
             .map_err(io::Error::other)?

@@ -217,6 +217,9 @@ impl Launch {
         }
         command
             .args(&self.arguments)
+            // What a server keeps per user belongs to this server alone.
+            .env("XDG_RUNTIME_DIR", folder)
+            .env("XDG_STATE_HOME", folder)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(File::create(folder.join("stdout"))?)
@@ -477,6 +480,8 @@ impl Server {
             .arg("-c")
             .arg(&self.config_path)
             .args(&self.launch.arguments)
+            .env("XDG_RUNTIME_DIR", self.folder())
+            .env("XDG_STATE_HOME", self.folder())
             .envs(self.launch.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -297,6 +297,11 @@ impl RawClient {
         true
     }
 
+    /// Whether what is unread starts with these bytes. Waits for nothing.
+    pub fn starts_with(&self, bytes: &[u8]) -> bool {
+        self.pending.starts_with(bytes)
+    }
+
     /// Whether the server was seen to close.
     pub fn is_closed(&self) -> bool {
         self.closed
@@ -354,7 +359,11 @@ impl RawClient {
                 self.pending.extend_from_slice(&buffer[..count]);
                 return true;
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) => {}
             // A reset is how a close with unread data looks.
             Err(_) => self.closed = true,
         }

@@ -43,10 +43,8 @@ const STEPS: &[Step] = &[
         name: "it",
         run: |root| cargo(root, &["test", "--workspace", "--test", "it", "--quiet"]),
     },
-    Step {
-        name: "interop",
-        run: |root| cargo(root, &["test", "--workspace", "--test", "interop", "--quiet"]),
-    },
+    Step { name: "cli", run: |root| with_server(root, "cli") },
+    Step { name: "interop", run: |root| with_server(root, "interop") },
     Step { name: "web", run: web },
     Step { name: "deny", run: deny },
 ];
@@ -82,6 +80,13 @@ fn tools(root: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Runs a test that starts the natsd of the target directory, which cargo does not know of.
+fn with_server(root: &Path, test: &str) -> Result<()> {
+    // That test has natsd as its binary: built so, natsd is fresh, with the features of `build`.
+    cargo(root, &["test", "--workspace", "--test", "it", "--no-run", "--quiet"])?;
+    cargo(root, &["test", "--workspace", "--test", test, "--quiet"])
 }
 
 /// The dashboard's own tests, where there is a dashboard and npm to run them with.

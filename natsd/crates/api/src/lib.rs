@@ -4,6 +4,7 @@
 //! named as their JSON keys and stand in the order in which Go prints them.
 
 pub mod admin;
+pub mod events;
 mod json;
 pub mod monitor;
 pub mod system;

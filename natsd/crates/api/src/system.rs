@@ -3,7 +3,7 @@
 //! Source: Go `server/events.go` (`ServerInfo`, `ServerStats`, `ServerAPIResponse`, `UserInfo`,
 //! `EventFilterOptions`).
 
-use crate::monitor::PeerCounts;
+use crate::monitor::{ConnSort, ConnState, ConnzOptions, PeerCounts};
 use crate::{Float, Rfc3339};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -203,4 +203,70 @@ pub struct EventFilter {
     pub tags: Vec<String>,
     /// By JetStream domain.
     pub domain: String,
+}
+
+/// What a request for `CONNZ` may ask for, as it is written. Go: `ConnzOptions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ConnzRequest {
+    /// Name of the order; empty is by number.
+    pub sort: String,
+    /// Show users, accounts and certificates.
+    pub auth: bool,
+    /// List subjects.
+    pub subscriptions: bool,
+    /// List subscriptions.
+    pub subscriptions_detail: bool,
+    /// Skip so many.
+    pub offset: i64,
+    /// Show at most so many; 0 is the default.
+    pub limit: i64,
+    /// Only that connection; 0 is all.
+    pub cid: u64,
+    /// Only that MQTT client; empty is all.
+    pub mqtt_client: String,
+    /// 0 is open, 1 is closed, 2 is both.
+    pub state: i64,
+    /// Only that user; empty is all.
+    pub user: String,
+    /// Only that account; empty is all.
+    pub acc: String,
+    /// Only connections with interest in this subject; empty is all.
+    pub filter_subject: String,
+}
+
+impl ConnzRequest {
+    /// The same for whoever answers.
+    ///
+    /// # Errors
+    /// When there is no such order or state, in Go's words where it has some.
+    pub fn options(self) -> Result<ConnzOptions, String> {
+        let sort = ConnSort::by_name(&self.sort)
+            .ok_or_else(|| format!("invalid sorting option: {}", self.sort))?;
+        // Differs from Go: a state that does not exist is an error, not an empty list.
+        let state = u64::try_from(self.state).ok().and_then(ConnState::from_number);
+        let state = state.ok_or_else(|| format!("invalid connection state: {}", self.state))?;
+        Ok(ConnzOptions {
+            sort,
+            auth: self.auth,
+            subscriptions: self.subscriptions,
+            subscriptions_detail: self.subscriptions_detail,
+            offset: self.offset,
+            limit: self.limit,
+            cid: self.cid,
+            mqtt_client: self.mqtt_client,
+            state,
+            user: self.user,
+            account: self.acc,
+            filter_subject: self.filter_subject,
+        })
+    }
+}
+
+/// One connection, to be closed or to be told to go elsewhere. Go: `KickClientReq`, `LDMClientReq`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ConnectionRequest {
+    /// Its number.
+    pub cid: u64,
 }

@@ -32,6 +32,12 @@ impl core::fmt::Debug for PasswordCheck {
 }
 
 impl PasswordCheck {
+    /// The hash that is compared with.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
     /// Runs the comparison. A hash that is none compares as unequal.
     #[must_use]
     pub fn run(&self) -> bool {

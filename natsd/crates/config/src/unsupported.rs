@@ -85,9 +85,6 @@ const FEATURES: &[Feature] = &[
     fatal(&["proxies"], |options| options.proxies.as_ref().is_some_and(|keys| !keys.is_empty())),
     fatal(&["ocsp"], |options| options.ocsp.is_some()),
     fatal(&["ocsp_cache"], |options| options.ocsp_cache.is_some()),
-    fatal(&["tls.verify_and_map"], |options| {
-        options.tls.as_ref().is_some_and(|tls| tls.verify_and_map)
-    }),
     fatal(&["tls.ocsp_peer"], |options| {
         options.tls.as_ref().is_some_and(|tls| tls.ocsp_peer.is_some())
     }),

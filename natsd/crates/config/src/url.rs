@@ -288,3 +288,6 @@ fn is_plain_in_host(byte: u8) -> bool {
 fn is_plain_in_path(byte: u8) -> bool {
     is_unreserved(byte) || b"$&+,/:;=@".contains(&byte)
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,3 +36,6 @@ pub(crate) fn check_leaf_min_version(version: &str) -> Result<(), String> {
         Err(error) => Err(format!("invalid leafnode's minimum version: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use ::core::sync::atomic::AtomicU64;
 use ::core::time::Duration;
 use natsd_auth::{AuthSnapshot, PasswordCheck};
 use natsd_base::Timestamp;
-use natsd_broker::{Accounts, Traffic, Worker};
+use natsd_broker::{Account, Accounts, Traffic, Worker};
 use natsd_wire::nats::Info;
 use std::sync::Arc;
 
@@ -79,6 +79,8 @@ pub struct LinkCx<'a> {
     pub snapshot: &'a Snapshot,
     /// What the running thread keeps for all its connections.
     pub worker: &'a mut Worker,
+    /// Whether input is taken although a receiver does not keep up: it was waited for already.
+    pub ignore_crowded: bool,
     /// What the link asks the driver to do.
     pub effects: &'a mut Vec<Effect>,
 }
@@ -89,6 +91,15 @@ pub enum Effect {
     /// Run this where it may take its time, and bring the answer as [`Control::PasswordChecked`].
     /// The link takes no input until then.
     CheckPassword(PasswordCheck),
+    /// Tell who wants to know that the client was let in.
+    Connected,
+    /// Tell who wants to know that the connection counts for another account now.
+    Moved {
+        /// The account that has one connection less.
+        from: Arc<Account>,
+        /// The account that has one more.
+        to: Arc<Account>,
+    },
 }
 
 /// What a driver tells its link beside input and time.
@@ -98,6 +109,8 @@ pub enum Control {
     PasswordChecked(bool),
     /// The server changed what INFO says.
     InfoChanged,
+    /// This client is to go elsewhere, though the server stays.
+    LameDuck,
     /// The server has a new configuration. With `authorization` users or accounts changed too.
     Reconfigured {
         /// Whether the client has to be looked at as if it came anew.

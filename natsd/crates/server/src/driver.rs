@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::socket::Socket;
 use crate::worker::{WorkerState, with_state};
 use natsd_base::{Timestamp, limits};
-use natsd_broker::{Deliver, Wake};
+use natsd_broker::{Deliver, SubscriptionRef, Wake};
 use natsd_links::client::{ClientLink, ClientSink};
 use natsd_links::{CloseReason, Control, Effect, LinkCx, Pending};
 use std::future::{Future, poll_fn};
@@ -65,6 +65,10 @@ pub(crate) struct Driver {
     /// The password is being checked.
     checking: bool,
     stalled_until: Option<Timestamp>,
+    /// The wait for receivers is over for what was read.
+    stall_spent: bool,
+    /// Everything behind the connection is cleaned up.
+    ended: bool,
     /// Since when a layered stream took nothing.
     write_blocked: Option<Timestamp>,
 }
@@ -96,6 +100,8 @@ impl Driver {
             needed: 0,
             checking: false,
             stalled_until: None,
+            stall_spent: false,
+            ended: false,
             write_blocked: None,
         }
     }
@@ -104,6 +110,7 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         let reason = self.run_until_closed().await;
         let subscriptions = self.link.handle_close(reason);
+        self.ended = true;
         self.sink.close(reason);
         if reason.allows_last_flush() {
             let deadline = Instant::now() + LAST_FLUSH;
@@ -111,9 +118,17 @@ impl Driver {
             // A peer that takes nothing any more loses what is left; there is nobody to tell.
             let _ = tokio::time::timeout_at(deadline, flushed).await;
         }
+        self.forget(subscriptions, reason);
+    }
+
+    fn forget(&self, subscriptions: Vec<SubscriptionRef>, reason: CloseReason) {
         self.socket.shut();
         let now = self.server.clock.now();
-        self.server.registry.remove(ClosedClient::new(&self.sink, subscriptions, reason, now));
+        let closed = ClosedClient::new(&self.sink, subscriptions, reason, now);
+        self.server.tell_closed(&closed);
+        self.server.registry.remove(closed);
+        // Caches of other threads may hold the sink for a while.
+        self.sink.discard();
     }
 
     async fn run_until_closed(&mut self) -> CloseReason {
@@ -190,23 +205,27 @@ impl Driver {
                 while let Poll::Ready(ready) = read.as_ref().poll_write_ready(cx) {
                     ready.map_err(|_| CloseReason::WriteError)?;
                     self.sink.resume(self.server.clock.now());
-                    if self.sink.pending() == Pending::Nothing {
-                        break;
+                    match self.sink.pending() {
+                        Pending::Nothing => break,
+                        Pending::Closed(reason) => return Err(reason),
+                        Pending::Blocked(_) => {}
                     }
                 }
             }
             Transport::Plain(_) => {}
             Transport::Layered(stream, writing) => {
-                if !blocked && writing.is_none() {
+                // A layer may still hold bytes that it could not flush.
+                if !blocked && writing.is_none() && self.write_blocked.is_none() {
                     return Ok(());
                 }
-                let progress = poll_layered(cx, stream, writing, &self.sink);
-                match progress {
+                let mut moved = false;
+                match poll_layered(cx, stream, writing, &self.sink, &mut moved) {
                     Poll::Ready(Ok(())) => self.write_blocked = None,
                     Poll::Ready(Err(_)) => return Err(CloseReason::WriteError),
-                    Poll::Pending => {
-                        self.write_blocked.get_or_insert_with(|| self.server.clock.now());
+                    Poll::Pending if moved || self.write_blocked.is_none() => {
+                        self.write_blocked = Some(self.server.clock.now());
                     }
+                    Poll::Pending => {}
                 }
             }
         }
@@ -264,7 +283,10 @@ impl Driver {
         };
         Poll::Ready(match ready!(read) {
             Ok(0) => Err(CloseReason::ClientClosed),
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.stall_spent = false;
+                Ok(())
+            }
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                 Err(CloseReason::ClientClosed)
             }
@@ -305,14 +327,17 @@ impl Driver {
         let now = self.server.clock.now();
         let snapshot = self.server.snapshot();
         let WorkerState { worker, effects, .. } = state;
-        let mut cx = LinkCx { now, snapshot: &snapshot, worker, effects };
+        let ignore_crowded = self.stall_spent;
+        let mut cx = LinkCx { now, snapshot: &snapshot, worker, ignore_crowded, effects };
         let result = self.link.handle_input(&mut cx, input);
         // Before an error is looked at: what was delivered must go out.
         let crowded = worker.finish(now);
-        let stopped = crowded.is_some();
-        self.stall(crowded, now);
-        let progress = result?;
+        let stopped = crowded.is_some() && !self.stall_spent;
+        if stopped {
+            self.stall(crowded, now);
+        }
         self.run_effects(&mut state.effects);
+        let progress = result?;
         self.needed = progress.needed;
         self.tail_is_input = progress.consumed < input.len() && (stopped || self.checking);
         Ok(progress.consumed)
@@ -330,12 +355,20 @@ impl Driver {
     fn run_effects(&mut self, effects: &mut Vec<Effect>) {
         for effect in effects.drain(..) {
             match effect {
+                Effect::Connected => self.server.events.connected(&self.server, &self.sink),
+                Effect::Moved { from, to } => {
+                    self.server.events.count_changed(&self.server, &from);
+                    self.server.events.count_changed(&self.server, &to);
+                }
                 Effect::CheckPassword(check) => {
                     self.checking = true;
                     let socket = self.socket.clone();
                     let permit = self.server.password_checks.clone();
                     tokio::spawn(async move {
                         let _permit = permit.acquire_owned().await;
+                        if Arc::strong_count(&socket) == 1 {
+                            return; // The connection is gone.
+                        }
                         let equal = tokio::task::spawn_blocking(move || check.run()).await;
                         socket.control(Control::PasswordChecked(equal.unwrap_or(false)));
                     });
@@ -358,7 +391,10 @@ impl Driver {
 
     fn handle_due(&mut self) -> Result<(), CloseReason> {
         let now = self.server.clock.now();
-        self.stalled_until = self.stalled_until.filter(|until| *until > now);
+        if self.stalled_until.is_some_and(|until| now >= until) {
+            self.stalled_until = None;
+            self.stall_spent = true;
+        }
         let snapshot = self.server.snapshot();
         if let Some(since) = self.blocked_since()
             && now >= since + snapshot.write_deadline
@@ -381,7 +417,8 @@ impl Driver {
         let snapshot = self.server.snapshot();
         with_state(|state| {
             let WorkerState { worker, effects, .. } = state;
-            let mut cx = LinkCx { now, snapshot: &snapshot, worker, effects };
+            let ignore_crowded = false;
+            let mut cx = LinkCx { now, snapshot: &snapshot, worker, ignore_crowded, effects };
             let result = call(&mut self.link, &mut cx);
             let crowded = worker.finish(now);
             self.stall(crowded, now);
@@ -401,9 +438,21 @@ impl Driver {
                 Poll::Ready(Ok(()))
             }
             Transport::Layered(stream, writing) => {
-                ready!(poll_layered(cx, stream, writing, &self.sink))?;
+                ready!(poll_layered(cx, stream, writing, &self.sink, &mut false))?;
                 Pin::new(stream).poll_shutdown(cx)
             }
+        }
+    }
+}
+
+/// A task that panicked leaves nothing behind: no interest, no entry, no descriptor.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if !self.ended {
+            let reason = CloseReason::ReadError;
+            let subscriptions = self.link.handle_close(reason);
+            self.sink.close(reason);
+            self.forget(subscriptions, reason);
         }
     }
 }
@@ -414,6 +463,7 @@ fn poll_layered(
     stream: &mut Box<dyn Layered>,
     writing: &mut Option<(Vec<u8>, usize)>,
     sink: &ClientSink,
+    moved: &mut bool,
 ) -> Poll<io::Result<()>> {
     loop {
         if writing.is_none() {
@@ -427,6 +477,7 @@ fn poll_layered(
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => *written += count,
             }
+            *moved = true;
         }
         if let Some((buffer, written)) = writing.take() {
             sink.finish_output(buffer, written);

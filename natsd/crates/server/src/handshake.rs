@@ -4,6 +4,7 @@
 //! Source: Go `server/server.go` (`createClientEx`), `server/client.go` (`doTLSHandshake`).
 
 use crate::driver::{Driver, Transport};
+use crate::query::certificate_names;
 use crate::registry::ClosedClient;
 use crate::server::Server;
 use crate::socket::{Socket, Writer};
@@ -25,6 +26,7 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tracing::{debug, error, warn};
 
+const TOO_MANY: &[u8] = b"-ERR 'maximum connections exceeded'\r\n";
 /// First byte of a TLS handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 /// Bytes that tell TLS, PROXY headers and the NATS protocol apart.
@@ -193,7 +195,7 @@ fn register(
     };
     if !server.registry.try_add(&sink, socket, max) {
         error!("{} - maximum connections exceeded", sink.label());
-        sink.send(b"-ERR 'maximum connections exceeded'\r\n");
+        sink.send(TOO_MANY);
         sink.flush(now);
         end(server, socket, &sink, CloseReason::MaxConnectionsExceeded);
         return None;
@@ -205,7 +207,9 @@ fn register(
 fn end(server: &Server, socket: &Socket, sink: &ClientSink, reason: CloseReason) {
     socket.shut();
     let now = server.clock.now();
-    server.registry.remove(ClosedClient::new(sink, Vec::new(), reason, now));
+    let closed = ClosedClient::new(sink, Vec::new(), reason, now);
+    server.tell_closed(&closed);
+    server.registry.remove(closed);
 }
 
 /// Makes the driver of a registered connection.
@@ -241,7 +245,14 @@ async fn open_tls(
 ) -> Option<Driver> {
     let Opening { stream, peer, input, .. } = opening;
     let socket = Socket::new(None);
-    let sink = register(server, &socket, id, peer)?;
+    if !server.is_accepting() {
+        return None;
+    }
+    let Some(sink) = register(server, &socket, id, peer) else {
+        // In the clear, as Go says it: there is no TLS yet.
+        let _ = write_all(&stream, TOO_MANY).await;
+        return None;
+    };
     if !config.admits() {
         let text = b"-ERR 'Connection throttling is active. Please try again later.'\r\n";
         // The peer waits for TLS and will hardly read this.
@@ -280,6 +291,11 @@ async fn open_tls(
             return None;
         }
     }
+    let names = if server.snapshot().auth.maps_certificates() {
+        session.peer_certificates.first().map(|certificate| certificate_names(certificate))
+    } else {
+        None
+    };
     sink.status.update_details(|details| {
         details.tls_version = Some(session.version);
         details.tls_cipher = Some(session.cipher);
@@ -287,7 +303,11 @@ async fn open_tls(
         details.tls_peer_certificates = session.peer_certificates;
     });
     let transport = Transport::Layered(Box::new(stream), None);
-    Some(open(server, socket, sink, transport, Told { peer, nonce }, Vec::new()))
+    let mut driver = open(server, socket, sink, transport, Told { peer, nonce }, Vec::new());
+    if let Some(names) = names {
+        driver.link.set_certificate(names);
+    }
+    Some(driver)
 }
 
 /// Why a TLS handshake failed.
@@ -313,7 +333,7 @@ async fn shake_hands(
         Ok(Err(error)) => return Err(Failure::Refused(error.to_string())),
     };
     let session = tls::session(stream.get_ref().1);
-    if !config.accepts_peer(&session) {
+    if !config.accepts_peer(&session.peer_certificates) {
         return Err(Failure::Refused("certificate not pinned".into()));
     }
     Ok((stream, session))

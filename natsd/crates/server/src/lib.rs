@@ -26,6 +26,6 @@ pub use http::{HttpListeners, StartHttpError, serve_http};
 pub use log::{Log, LogError};
 pub use registry::{ClosedClient, ClosedSubscription, Registry};
 pub use reload::{PortsFile, ReloadError};
-pub use server::{Server, StartError};
+pub use server::{ReloadRequest, Server, StartError};
 pub use snapshot::VERSION;
 pub use tls::TlsError;

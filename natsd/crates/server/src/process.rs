@@ -125,7 +125,7 @@ fn send_signal_with(
     let invalid = || SignalError::InvalidPid(prefix.to_owned());
     let named = match prefix {
         "" => None,
-        text => Some(text.parse::<i32>().map_err(|_| invalid())?),
+        text => Some(text.parse::<i32>().ok().filter(|pid| *pid > 0).ok_or_else(invalid)?),
     };
     let pids = match named {
         Some(pid) if !wildcard => vec![pid],

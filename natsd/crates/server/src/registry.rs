@@ -110,6 +110,8 @@ struct Entry {
 #[derive(Debug, Default)]
 struct State {
     open: HashMap<ConnectionId, Entry>,
+    /// Everybody was told to close: nobody may come any more.
+    closing: bool,
     closed: VecDeque<ClosedClient>,
 }
 
@@ -151,7 +153,7 @@ impl Registry {
         max: Option<usize>,
     ) -> bool {
         let mut state = self.state.lock();
-        if max.is_some_and(|max| state.open.len() >= max) {
+        if state.closing || max.is_some_and(|max| state.open.len() >= max) {
             return false;
         }
         state.open.insert(sink.id(), Entry { sink: sink.clone(), socket: socket.clone() });
@@ -176,7 +178,8 @@ impl Registry {
 
     /// Tells every connection. Returns how many that were.
     pub(crate) fn tell_all(&self, control: Control) -> usize {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.closing |= matches!(control, Control::Close(_));
         state.open.values().for_each(|entry| entry.socket.control(control));
         state.open.len()
     }
@@ -235,3 +238,6 @@ impl Registry {
         self.state.lock().closed.iter().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,11 +99,26 @@ impl Server {
         if authorization || touches(Part::Limits) {
             self.registry.tell_all(Control::Reconfigured { authorization });
         }
+        if touches(Part::Tls) {
+            self.close_unpinned();
+        }
         if touches(Part::ClientAdvertise) {
             self.registry.tell_all(Control::InfoChanged);
         }
         if touches(Part::MaxConnections) && options.max_connections != old.max_connections {
             self.close_surplus(options.max_connections);
+        }
+    }
+
+    /// Closes the clients whose keys are not pinned any more.
+    fn close_unpinned(&self) {
+        let Some(tls) = self.tls() else { return };
+        for client in self.registry.open() {
+            let details = client.status.details();
+            if details.tls_version.is_some() && !tls.accepts_peer(&details.tls_peer_certificates) {
+                let reason = CloseReason::TlsHandshakeError;
+                self.registry.tell(client.id(), Control::Close(reason));
+            }
         }
     }
 

@@ -5,7 +5,8 @@
 use crate::accept;
 use crate::clock::Clock;
 use crate::query::MonitorState;
-use crate::registry::Registry;
+use crate::registry::{ClosedClient, Registry};
+use crate::services::events::{self, Events};
 use crate::services::{self, Services};
 use crate::snapshot;
 use crate::tls::{self, TlsError};
@@ -17,10 +18,10 @@ use natsd_config::Options;
 use natsd_links::{CloseReason, Control, ServerStats, Snapshot};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tracing::{info, warn};
 
 /// Why a server does not start.
@@ -59,6 +60,9 @@ pub enum StartError {
 /// Passwords that are checked at once.
 pub(crate) const PASSWORD_CHECKS_MAX: usize = 2;
 
+/// Somebody wants the configuration to be read again, and to hear what came of it.
+pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
 /// One NATS server.
 #[derive(Debug)]
 pub struct Server {
@@ -87,6 +91,10 @@ pub struct Server {
     pub(crate) reloading: LeveledMutex<1, ()>,
     stop_listening: Notify,
     pub(crate) services: LeveledMutex<2, Option<Services>>,
+    pub(crate) events: Events,
+    /// Messages that say which server they are from.
+    messages: AtomicU64,
+    reload_requests: OnceLock<mpsc::Sender<ReloadRequest>>,
 }
 
 impl Server {
@@ -111,6 +119,7 @@ impl Server {
         let accounts = Arc::new(snapshot::accounts(&options, None)?);
         let snapshot = snapshot::compile(&options, &keys, &accounts, advertised, client_address);
         let closed_max = usize::try_from(options.max_closed_clients).unwrap_or(0);
+        let (events, queue_of_events) = events::channel();
         let server = Arc::new(Server {
             clock,
             started: clock.now(),
@@ -129,12 +138,15 @@ impl Server {
             reloading: LeveledMutex::new(()),
             stop_listening: Notify::new(),
             services: LeveledMutex::default(),
+            events,
+            messages: AtomicU64::new(0),
+            reload_requests: OnceLock::new(),
             options: ArcSwap::from_pointee(options),
         });
         server.log_banner();
         tokio::spawn(accept::run(server.clone(), listener));
         if server.accounts().system().is_some() {
-            *server.services.lock() = Some(services::start(&server));
+            *server.services.lock() = Some(services::start(&server, queue_of_events));
         }
         if server.tls().is_some() {
             tokio::spawn(report_refused(server.clone()));
@@ -223,6 +235,38 @@ impl Server {
         }
     }
 
+    /// Sends requests to read the configuration again to whoever knows how. Only the first call
+    /// counts.
+    pub fn set_reload_hook(&self, hook: mpsc::Sender<ReloadRequest>) {
+        // A second one has nothing to replace.
+        let _ = self.reload_requests.set(hook);
+    }
+
+    /// Has the configuration read again, and waits until it is in force or refused.
+    pub(crate) async fn request_reload(&self) -> Result<(), String> {
+        let gone = || "the configuration of this server cannot be read again".to_owned();
+        let hook = self.reload_requests.get().ok_or_else(gone)?;
+        let (request, answer) = oneshot::channel();
+        hook.send(request).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Tells the system account that a client is gone.
+    pub(crate) fn tell_closed(&self, closed: &ClosedClient) {
+        // Who was one too many never counted.
+        if let Some(account) = &closed.details.account
+            && closed.reason != CloseReason::MaxAccountConnectionsExceeded
+        {
+            self.events.count_changed(self, account);
+        }
+        self.events.closed(self, closed);
+    }
+
+    /// Number of the next message that says which server it is from, from 1.
+    pub(crate) fn next_message(&self) -> u64 {
+        self.messages.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// What links need of the configuration, as it is now. Not to be held across an await.
     pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
@@ -232,6 +276,11 @@ impl Server {
     #[must_use]
     pub fn is_accepting(&self) -> bool {
         !self.stopping.load(Ordering::Relaxed) && !self.lame_duck.load(Ordering::Relaxed)
+    }
+
+    /// Whether it shuts down.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// Whether it is in lame duck mode.
@@ -264,6 +313,7 @@ impl Server {
     /// Closes the listener and every connection, and waits until they are gone.
     pub async fn shutdown(&self) {
         info!("Initiating Shutdown...");
+        events::announce(self, "SHUTDOWN");
         self.stopping.store(true, Ordering::Relaxed);
         self.stop_listening.notify_waiters();
         self.registry.tell_all(Control::Close(CloseReason::ServerShutdown));
@@ -282,9 +332,14 @@ impl Server {
         }
         info!("Entering lame duck mode, stop accepting new clients");
         self.stop_listening.notify_waiters();
-        let mut snapshot = Snapshot::clone(&self.snapshot());
-        snapshot.info.ldm = true;
-        self.snapshot.store(Arc::new(snapshot));
+        events::announce(self, "LAMEDUCK");
+        {
+            // Not while a reload replaces it.
+            let _reloading = self.reloading.lock();
+            let mut snapshot = Snapshot::clone(&self.snapshot());
+            snapshot.info.ldm = true;
+            self.snapshot.store(Arc::new(snapshot));
+        }
         if self.registry.tell_all(Control::InfoChanged) == 0 {
             return;
         }

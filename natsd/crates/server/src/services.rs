@@ -1,14 +1,18 @@
 //! The services of the system account: who asks on `$SYS.REQ.…` is answered by the server itself.
 //!
 //! A request is taken by a sink that puts it into a bounded queue; one task answers. When the queue
-//! is full a request is dropped, and the requester's time runs out as if the server were not there.
+//! is full a request is refused: the requester hears that nobody responds.
 //!
-//! Source: Go `server/events.go` (`initEventTracking`, `statszReq`, `idzReq`, `userInfoReq`, `zReq`).
+//! Source: Go `server/events.go` (`initEventTracking`, `statszReq`, `idzReq`, `userInfoReq`, `zReq`,
+//! `kickClient`, `ldmClient`, `reloadConfig`).
 
 mod answers;
+pub(crate) mod events;
+mod question;
 
 use crate::server::Server;
 use crate::worker::with_state;
+use events::Event;
 use natsd_base::{ConnectionId, Timestamp};
 use natsd_broker::{Account, Deliver, Delivered, Msg, Origin, Subscription, SubscriptionRef, Wake};
 use std::collections::HashMap;
@@ -77,12 +81,13 @@ pub(crate) struct Services {
 }
 
 /// Starts the services of a server that has a system account.
-pub(crate) fn start(server: &Arc<Server>) -> Services {
+pub(crate) fn start(server: &Arc<Server>, queue_of_events: mpsc::Receiver<Event>) -> Services {
     let (queue, requests) = mpsc::channel(QUEUE_MAX);
     let mut services =
         Services { sink: Arc::new(RequestSink { queue }), subscribed: HashMap::new() };
     services.update(server);
     tokio::spawn(run(Arc::downgrade(server), requests));
+    tokio::spawn(events::run(Arc::downgrade(server), queue_of_events));
     services
 }
 
@@ -127,28 +132,31 @@ impl Services {
 
 /// Answers requests until the server is gone.
 async fn run(server: std::sync::Weak<Server>, mut requests: mpsc::Receiver<Request>) {
-    let mut answered = 0;
     while let Some(request) = requests.recv().await {
         let Some(server) = server.upgrade() else { return };
-        answered += 1;
-        match answers::answer(&server, &request, answered).await {
-            Some(body) => publish(&server, &request, &body),
+        match answers::answer(&server, &request).await {
+            Some(body) => reply(&server, &request, &body),
             None => debug!("no answer to a request on {}", request.subject),
         }
     }
 }
 
 /// Sends an answer into the account of the requester.
-fn publish(server: &Server, request: &Request, body: &[u8]) {
+fn reply(server: &Server, request: &Request, body: &[u8]) {
     let requester = server.registry.get(request.publisher);
     let account = requester.and_then(|sink| sink.status.details().account);
     let Some(account) = account else { return };
+    publish(server, &account, &request.reply, body);
+}
+
+/// Publishes a message of the server itself.
+fn publish(server: &Server, account: &Account, subject: &[u8], body: &[u8]) {
     let payload = [body, b"\r\n"].concat();
     let size = body.len().to_string();
     let now = server.clock.now();
     let msg = Msg {
         publisher: SERVER,
-        subject: &request.reply,
+        subject,
         reply: &[],
         header_size: 0,
         header_size_text: &[],
@@ -157,7 +165,7 @@ fn publish(server: &Server, request: &Request, body: &[u8]) {
     };
     with_state(|state| {
         let origin = Origin { connection: SERVER, echo: true };
-        state.worker.publish(&account, origin, &msg, now);
+        state.worker.publish(account, origin, &msg, now);
         state.worker.finish(now);
         // The server's own messages are nobody's traffic.
         state.worker.take_counts();

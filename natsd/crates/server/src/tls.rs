@@ -138,10 +138,10 @@ impl ServerTls {
         self.rate.as_ref().is_none_or(|rate| rate.lock().admits(Instant::now()))
     }
 
-    /// Whether the peer shows a key that is pinned, where keys are.
-    pub(crate) fn accepts_peer(&self, session: &Session) -> bool {
+    /// Whether a peer with these certificates shows a key that is pinned, where keys are.
+    pub(crate) fn accepts_peer(&self, certificates: &[Vec<u8>]) -> bool {
         self.pinned.is_empty()
-            || session.peer_certificates.first().is_some_and(|certificate| {
+            || certificates.first().is_some_and(|certificate| {
                 public_key_digest(certificate).is_some_and(|digest| self.pinned.contains(&digest))
             })
     }

@@ -9,8 +9,7 @@ const V1_PREFIX: &[u8; 6] = b"PROXY ";
 /// Longest line of version 1, CRLF included.
 const V1_LINE_BYTES_MAX: usize = 107;
 const V2_FIXED_BYTES: usize = 16;
-/// Longest part of a version 2 header that we keep. The length field allows 64 KiB of extensions,
-/// which are skipped.
+/// Bytes that tell the versions of the header from a client's own first bytes.
 const DETECT_BYTES: usize = 6;
 
 /// What the start of a connection on a port behind proxies is.

@@ -8,6 +8,8 @@ use crate::tree::{self, Source};
 const FILE_LINES_MAX: usize = 800;
 /// Lines the crate `base` may have in all.
 const BASE_LINES_MAX: usize = 2000;
+/// Calls that let time pass without looking at anything.
+const SLEEPS: [&str; 2] = ["thread::sleep(", "park_timeout("];
 /// Beginnings of paths that exist on one machine only. Split so that this file passes.
 const MACHINE_PATHS: [&str; 2] = [concat!("/wo", "rk/"), concat!("/ro", "ot/")];
 
@@ -86,7 +88,7 @@ fn lengths(sources: &[Source], ratchet: &str) -> Vec<String> {
     violations
 }
 
-/// Marks for later work without a name, and paths of one machine.
+/// Marks for later work without a name, sleeps in integration tests, and paths of one machine.
 fn marks(source: &Source) -> Vec<String> {
     let mut violations = Vec::new();
     for (index, line) in source.text.lines().enumerate() {
@@ -100,6 +102,9 @@ fn marks(source: &Source) -> Vec<String> {
                     violations.push(format!("{place}: {mark} without a name"));
                 }
             }
+        }
+        if source.path.starts_with("tests/it/") && SLEEPS.iter().any(|call| line.contains(call)) {
+            violations.push(format!("{place}: sleeps; wait for a condition instead"));
         }
         for needle in MACHINE_PATHS {
             if line.contains(needle) {

@@ -63,6 +63,17 @@ fn marks_need_an_owner_and_paths_a_home() {
 }
 
 #[test]
+fn integration_tests_do_not_sleep() {
+    let text = "//! X.\nfn x() { std::thread::sleep(y); }\n";
+    check(
+        &[("tests/it/main.rs", text)],
+        "",
+        "tests/it/main.rs:2: sleeps; wait for a condition instead",
+    );
+    check(&[("tests/testkit/src/lib.rs", text)], "", "");
+}
+
+#[test]
 fn files_outside_the_module_tree_are_found() {
     check(
         &[

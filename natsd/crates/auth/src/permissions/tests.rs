@@ -1,4 +1,4 @@
-use super::{Permissions, ReplyPermits};
+use super::{Filters, Permissions, ReplyPermits};
 use core::time::Duration;
 use natsd_base::Timestamp;
 use natsd_config::options;
@@ -91,4 +91,34 @@ fn a_reply_may_be_used_as_often_and_as_long_as_the_rule_says() {
         permits.grant(&index.to_be_bytes(), start + Duration::from_secs(u64::from(index) / 100));
     }
     assert!(permits.len() < 1_000, "old leaves are forgotten");
+}
+
+/// Go: TestSplitSubjectQueue server/client_test.go:812
+#[test]
+fn split_subject_queue() {
+    type Case<'a> = (&'a str, Option<(&'a str, Option<&'a str>)>);
+    let cases: [Case<'_>; 9] = [
+        ("foo", Some(("foo", None))),
+        ("foo bar", Some(("foo", Some("bar")))),
+        (" foo bar ", Some(("foo", Some("bar")))),
+        ("foo  bar", Some(("foo", Some("bar")))),
+        ("foo  bar fizz", None),
+        ("", None),
+        ("\t", None),
+        ("\n", None),
+        (" \t\r\n", None),
+    ];
+    for (text, expected) in cases {
+        let expected: Vec<_> = expected.into_iter().collect();
+        let found = Filters::compile(&strings(&[text])).entries;
+        let found: Vec<_> = found
+            .iter()
+            .map(|(subject, queue)| (subject.as_slice(), queue.as_deref()))
+            .map(|(subject, queue)| {
+                let text = |bytes| core::str::from_utf8(bytes).unwrap();
+                (text(subject), queue.map(text))
+            })
+            .collect();
+        assert_eq!(found, expected, "{text:?}");
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Source: Go `server/auth.go` (`configureAuthorization`, `processClientOrLeafAuthentication`).
 
+use crate::certificate::CertificateNames;
 use crate::nkey::is_signed_by;
 use crate::password::{PasswordCheck, equal, is_bcrypt};
 use crate::permissions::Permissions;
@@ -25,6 +26,8 @@ pub struct Credentials<'a> {
     pub sig: &'a str,
     /// The nonce that this client was sent.
     pub nonce: &'a str,
+    /// The names in its certificate, where it showed one.
+    pub certificate: Option<&'a CertificateNames>,
 }
 
 /// Who a connection is.
@@ -49,7 +52,6 @@ pub enum Decision {
     Check(PasswordCheck, Identity),
 }
 
-#[derive(Debug)]
 struct User {
     password: String,
     identity: Identity,
@@ -57,7 +59,6 @@ struct User {
     proxy_required: bool,
 }
 
-#[derive(Debug)]
 enum Mode {
     Open,
     Token(String),
@@ -65,19 +66,28 @@ enum Mode {
     Users(Users),
 }
 
-#[derive(Debug)]
 struct Users {
     users: HashMap<String, User>,
     nkeys: HashMap<String, User>,
     no_auth_user: Option<String>,
+    /// Users are found by their certificates.
+    maps_certificates: bool,
     /// Only the system account has users: everybody else is let in without being asked.
     only_system: bool,
 }
 
 /// The users of one configuration.
-#[derive(Debug)]
 pub struct AuthSnapshot {
     mode: Mode,
+}
+
+/// Passwords and tokens are left out.
+impl core::fmt::Debug for AuthSnapshot {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("AuthSnapshot")
+            .field("required", &self.is_required())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Secrets are left out.
@@ -126,6 +136,7 @@ impl AuthSnapshot {
                 users: users.collect(),
                 nkeys: nkeys.collect(),
                 no_auth_user: options.no_auth_user.clone(),
+                maps_certificates: options.tls.as_ref().is_some_and(|tls| tls.verify_and_map),
                 only_system: is_only_system(options),
             })
         } else if let Some(token) = &options.token {
@@ -150,6 +161,12 @@ impl AuthSnapshot {
         matches!(&self.mode, Mode::Users(users) if !users.nkeys.is_empty())
     }
 
+    /// Whether users are found by the certificates of clients.
+    #[must_use]
+    pub fn maps_certificates(&self) -> bool {
+        matches!(&self.mode, Mode::Users(users) if users.maps_certificates)
+    }
+
     /// Whether INFO says so: not when a client that brings nothing is let in as somebody.
     #[must_use]
     pub fn is_announced(&self) -> bool {
@@ -160,7 +177,7 @@ impl AuthSnapshot {
     /// The user of a client that sends an operation before any CONNECT, if that is allowed.
     #[must_use]
     pub fn implicit_user(&self, connection: ConnectionType) -> Option<Identity> {
-        let Mode::Users(Users { users, nkeys, no_auth_user, only_system }) = &self.mode else {
+        let Mode::Users(Users { users, nkeys, no_auth_user, only_system, .. }) = &self.mode else {
             return None;
         };
         let Some(name) = no_auth_user else {
@@ -196,8 +213,26 @@ impl AuthSnapshot {
 }
 
 impl Users {
+    /// The user that the certificate names: by an alternative name, else by the subject.
+    fn find_by_certificate(
+        &self,
+        names: &CertificateNames,
+        connection: ConnectionType,
+    ) -> Option<&User> {
+        let allowed = |user: &&User| user.allows(connection);
+        let by_name = |name: &String| self.users.get(name).filter(allowed);
+        let by_subject =
+            || self.users.iter().find(|(name, user)| names.is_named(name) && allowed(user));
+        names
+            .alternatives
+            .iter()
+            .find_map(by_name)
+            .or_else(|| by_subject().map(|(_, user)| user))
+            .or_else(|| by_name(&names.subject))
+    }
+
     fn authenticate(&self, credentials: Credentials<'_>, connection: ConnectionType) -> Decision {
-        let Credentials { user, pass, token, nkey, sig, nonce } = credentials;
+        let Credentials { user, pass, token, nkey, sig, nonce, certificate } = credentials;
         let anonymous = [user, pass, token, nkey].iter().all(|text| text.is_empty());
         if anonymous && self.only_system {
             return Decision::Granted(Identity::default());
@@ -207,6 +242,8 @@ impl Users {
         let is_by_nkey = !self.nkeys.is_empty() && !by_nkey.is_empty();
         let found = if is_by_nkey {
             self.nkeys.get(by_nkey)
+        } else if self.maps_certificates {
+            certificate.and_then(|names| self.find_by_certificate(names, connection))
         } else {
             self.users.get(implicit.unwrap_or(user))
         };
@@ -230,7 +267,9 @@ impl Users {
 fn is_only_system(options: &Options) -> bool {
     let system = options.system_account.as_deref().unwrap_or(SYSTEM_ACCOUNT);
     let mut accounts = options.accounts.iter().map(|account| account.name.as_str());
-    !options.authorization_defined
+    let is_configured = accounts.clone().any(|name| name == system);
+    is_configured
+        && !options.authorization_defined
         && options.no_auth_user.is_none()
         && options.operators.is_empty()
         && accounts.all(|name| name == system || name == GLOBAL_ACCOUNT)

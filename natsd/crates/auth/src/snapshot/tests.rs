@@ -1,4 +1,4 @@
-use super::{AuthSnapshot, Credentials, Decision};
+use super::{AuthSnapshot, CertificateNames, Credentials, Decision};
 use natsd_config::Options;
 use natsd_config::options::{ConnectionType, User};
 
@@ -13,7 +13,8 @@ fn user(name: &str, pass: &str, account: Option<&str>) -> User {
 
 #[track_caller]
 fn check(snapshot: &AuthSnapshot, user: &str, pass: &str, token: &str, expected: Option<&str>) {
-    let credentials = Credentials { user, pass, token, nkey: "", sig: "", nonce: "" };
+    let credentials =
+        Credentials { user, pass, token, nkey: "", sig: "", nonce: "", certificate: None };
     let found = match snapshot.authenticate(credentials, ConnectionType::Standard) {
         Decision::Granted(identity) => Some(identity.user),
         Decision::Refused => None,
@@ -92,4 +93,40 @@ fn with_users_of_the_system_account_alone_everybody_else_is_let_in() {
     check(&snapshot, "sys", "x", "", None);
     options.accounts.push(account("A"));
     check(&AuthSnapshot::from_options(&options), "", "", "", None);
+}
+
+#[test]
+fn a_certificate_names_its_user() {
+    let options = Options {
+        users: vec![
+            user("a@example.com", "", None),
+            user("CN=b,OU=x", "", None),
+            user("c", "p", None),
+        ],
+        tls: Some(natsd_config::options::Tls { verify_and_map: true, ..Default::default() }),
+        ..Options::default()
+    };
+    let snapshot = AuthSnapshot::from_options(&options);
+    let names = |alternatives: &[&str], attributes: &[(&str, &str)]| CertificateNames {
+        alternatives: alternatives.iter().map(|one| (*one).to_owned()).collect(),
+        subject: String::new(),
+        attributes: attributes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+    };
+    for (certificate, pass, expected) in [
+        (names(&["no@example.com", "a@example.com"], &[]), "", Some("a@example.com")),
+        (names(&["no.example"], &[("OU", "x"), ("CN", "b")]), "", Some("CN=b,OU=x")),
+        (names(&["c"], &[]), "", None),
+        (names(&["c"], &[]), "p", Some("c")),
+        (names(&[], &[("CN", "b")]), "", None),
+    ] {
+        let certificate = Some(&certificate);
+        let credentials =
+            Credentials { user: "", pass, token: "", nkey: "", sig: "", nonce: "", certificate };
+        let found = match snapshot.authenticate(credentials, ConnectionType::Standard) {
+            Decision::Granted(identity) => Some(identity.user),
+            _ => None,
+        };
+        assert_eq!(found.as_deref(), expected, "{certificate:?}");
+    }
+    check(&snapshot, "c", "p", "", None);
 }

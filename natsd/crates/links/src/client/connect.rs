@@ -4,10 +4,25 @@
 
 use super::link::{ClientLink, Phase};
 use crate::{CloseReason, Effect, LinkCx};
-use natsd_auth::{Credentials, Decision, Identity, ReplyPermits};
+use natsd_auth::{AuthSnapshot, Credentials, Decision, Identity, PasswordCheck, ReplyPermits};
 use natsd_broker::GLOBAL_ACCOUNT;
 use std::sync::Arc;
 use tracing::error;
+
+/// A password that is being checked.
+#[derive(Debug)]
+pub(super) struct Checking {
+    identity: Identity,
+    /// The users that were in force.
+    auth: Arc<AuthSnapshot>,
+    hash: Box<str>,
+}
+
+impl Checking {
+    fn new(cx: &LinkCx<'_>, identity: Identity, check: &PasswordCheck) -> Checking {
+        Checking { identity, auth: cx.snapshot.auth.clone(), hash: check.hash().into() }
+    }
+}
 
 impl ClientLink {
     pub(super) fn connect(&mut self, cx: &mut LinkCx<'_>, json: &[u8]) -> Result<(), CloseReason> {
@@ -32,11 +47,18 @@ impl ClientLink {
         if self.connected {
             self.drop_subscriptions();
         }
+        self.decide(cx)
+    }
+
+    /// Asks who the client is, for the first time or after another CONNECT.
+    fn decide(&mut self, cx: &mut LinkCx<'_>) -> Result<(), CloseReason> {
         match self.authenticate(cx) {
             Decision::Granted(identity) => self.granted(cx, identity),
             Decision::Refused => Err(self.auth_violation()),
             Decision::Check(check, identity) => {
-                self.phase = Phase::Checking(Box::new(identity));
+                let deadline = cx.now + cx.snapshot.auth_timeout;
+                self.phase =
+                    Phase::Checking(Box::new(Checking::new(cx, identity, &check)), deadline);
                 cx.effects.push(Effect::CheckPassword(check));
                 Ok(())
             }
@@ -51,6 +73,7 @@ impl ClientLink {
             nkey: &self.connect.nkey,
             sig: &self.connect.sig,
             nonce: &self.nonce,
+            certificate: self.certificate.as_deref(),
         };
         cx.snapshot.auth.authenticate(credentials, ClientLink::connection_type())
     }
@@ -64,7 +87,7 @@ impl ClientLink {
     ) -> Result<(), CloseReason> {
         self.parser_limits.control_line_max = cx.snapshot.control_line_max;
         self.apply_account_limits(cx.snapshot);
-        let is_undecided = matches!(self.phase, Phase::Checking(_) | Phase::Rechecking(_));
+        let is_undecided = matches!(self.phase, Phase::Checking(..) | Phase::Rechecking(_));
         if !authorization || is_undecided {
             return Ok(());
         }
@@ -78,8 +101,15 @@ impl ClientLink {
         match self.authenticate(cx) {
             Decision::Granted(identity) => self.stays(cx, identity),
             Decision::Refused => Err(self.auth_violation()),
+            // Its password is still the one that it showed.
+            Decision::Check(check, identity)
+                if Some(check.hash()) == self.shown_hash.as_deref() =>
+            {
+                self.stays(cx, identity)
+            }
+            // Another password was set: what it showed cannot be right, unless it was set anew.
             Decision::Check(check, identity) => {
-                self.phase = Phase::Rechecking(Box::new(identity));
+                self.phase = Phase::Rechecking(Box::new(Checking::new(cx, identity, &check)));
                 cx.effects.push(Effect::CheckPassword(check));
                 Ok(())
             }
@@ -104,9 +134,25 @@ impl ClientLink {
         equal: bool,
     ) -> Result<(), CloseReason> {
         match ::core::mem::replace(&mut self.phase, Phase::Ready) {
-            Phase::Checking(identity) if equal => self.granted(cx, *identity),
-            Phase::Rechecking(identity) if equal => self.stays(cx, *identity),
-            Phase::Checking(_) | Phase::Rechecking(_) => Err(self.auth_violation()),
+            // A reload came in between: the answer is about users that are no longer in force.
+            Phase::Checking(checking, _) | Phase::Rechecking(checking)
+                if !Arc::ptr_eq(&checking.auth, &cx.snapshot.auth) =>
+            {
+                if self.connected {
+                    self.reconfigured(cx, true)
+                } else {
+                    self.decide(cx)
+                }
+            }
+            Phase::Checking(checking, _) if equal => {
+                self.shown_hash = Some(checking.hash);
+                self.granted(cx, checking.identity)
+            }
+            Phase::Rechecking(checking) if equal => {
+                self.shown_hash = Some(checking.hash);
+                self.stays(cx, checking.identity)
+            }
+            Phase::Checking(..) | Phase::Rechecking(_) => Err(self.auth_violation()),
             other => {
                 self.phase = other;
                 Ok(())
@@ -116,6 +162,7 @@ impl ClientLink {
 
     fn granted(&mut self, cx: &mut LinkCx<'_>, identity: Identity) -> Result<(), CloseReason> {
         self.become_user(cx, identity)?;
+        cx.effects.push(Effect::Connected);
         let first = !::core::mem::replace(&mut self.connected, true);
         if self.connect.new_account || !self.connect.account.is_empty() {
             return Err(self.auth_violation());
@@ -158,11 +205,18 @@ impl ClientLink {
         let accounts = &cx.snapshot.accounts;
         let account = match &identity.account {
             None => accounts.global(),
-            Some(name) => accounts.get(name).unwrap_or_else(|| accounts.global()),
+            Some(name) => match accounts.get(name) {
+                Some(account) => account,
+                None => return Err(self.auth_violation()),
+            },
         };
+        let from = self.account.clone();
         if !self.register(cx.snapshot, &account.clone()) {
             self.send_error("maximum account active connections exceeded");
             return Err(CloseReason::MaxAccountConnectionsExceeded);
+        }
+        if from.id() != self.account.id() {
+            cx.effects.push(Effect::Moved { from, to: self.account.clone() });
         }
         self.phase = Phase::Ready;
         self.user = identity.user;
@@ -172,9 +226,10 @@ impl ClientLink {
             let permits = Box::new(ReplyPermits::new(rule, cx.now));
             Some((Arc::clone(permissions), permits))
         });
+        let filter = if self.needs_filter() { self.permissions.clone() } else { None };
         self.sink.with_output(|output| {
             output.replies = replies;
-            output.filter = None;
+            output.filter = filter;
         });
         self.sink.status.update_details(|details| {
             details.account = Some(self.account.clone());

@@ -3,18 +3,21 @@
 //! Source: Go `server/client.go` (`readLoop`, `processPing`, `registerWithAccount`),
 //! `server/parser.go` for the checks before the first CONNECT.
 
+use super::connect::Checking;
 use super::sink::ClientSink;
 use super::trace;
 use crate::core::liveness::{Liveness, Ping};
 use crate::{CloseReason, Control, LinkCx, ServerStats, Snapshot};
 use ::core::sync::atomic::Ordering;
-use natsd_auth::{Identity, Permissions};
+use natsd_auth::{CertificateNames, Permissions};
 use natsd_base::Timestamp;
 use natsd_broker::{Account, Deliver, SubscriptionRef};
 use natsd_config::options::ConnectionType;
-use natsd_wire::nats::{Connect, Op, ParseError, Parsed, Parser, ParserLimits, is_readable_info};
+use natsd_wire::nats::{
+    Connect, Info, Op, ParseError, Parsed, Parser, ParserLimits, is_readable_info,
+};
 use std::sync::Arc;
-use tracing::{debug, error};
+use tracing::{debug, error, info};
 
 /// How far a link got with its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +33,10 @@ pub struct Progress {
 pub(super) enum Phase {
     /// A CONNECT has to come first, until then.
     Expected(Timestamp),
-    /// The password is being checked; no input is taken.
-    Checking(Box<Identity>),
+    /// The password is being checked, until then; no input is taken.
+    Checking(Box<Checking>, Timestamp),
     /// The same, for a client that was let in under an earlier configuration.
-    Rechecking(Box<Identity>),
+    Rechecking(Box<Checking>),
     /// Anything may come.
     Ready,
 }
@@ -59,6 +62,9 @@ pub struct ClientLink {
     pub(super) liveness: Liveness,
     pub(super) client_ip: Box<str>,
     pub(super) nonce: Box<str>,
+    pub(super) certificate: Option<Box<CertificateNames>>,
+    /// The hash of the password that the client showed, where that is one.
+    pub(super) shown_hash: Option<Box<str>>,
     pub(super) in_msgs: u64,
     pub(super) in_bytes: u64,
     registered: bool,
@@ -105,12 +111,19 @@ impl ClientLink {
             liveness: Liveness::new(now, snapshot.ping_interval),
             client_ip: client_ip.into(),
             nonce: nonce.into(),
+            certificate: None,
+            shown_hash: None,
             in_msgs: 0,
             in_bytes: 0,
             registered,
         };
         link.apply_account_limits(snapshot);
         link
+    }
+
+    /// Tells the link what the client's certificate says, where that names the user.
+    pub fn set_certificate(&mut self, names: CertificateNames) {
+        self.certificate = Some(Box::new(names));
     }
 
     /// The shared half.
@@ -153,12 +166,12 @@ impl ClientLink {
         let mut progress = Progress { consumed: 0, needed: 0 };
         let result = loop {
             let rest = &input[progress.consumed..];
-            if rest.is_empty() || cx.worker.flush.is_crowded() {
+            if rest.is_empty() || (cx.worker.flush.is_crowded() && !cx.ignore_crowded) {
                 break Ok(());
             }
             match self.phase {
                 Phase::Ready => {}
-                Phase::Checking(_) | Phase::Rechecking(_) => break Ok(()),
+                Phase::Checking(..) | Phase::Rechecking(_) => break Ok(()),
                 Phase::Expected(_) => {
                     if self.parser.at_start()
                         && !matches!(rest, [b'C' | b'c', ..])
@@ -194,6 +207,8 @@ impl ClientLink {
                 Err(error) => break Err(self.parse_error(error)),
             }
         };
+        self.liveness.input(cx.now);
+        self.sink.status.touch(cx.now);
         self.end_batch(cx);
         result.map(|()| progress)
     }
@@ -260,8 +275,6 @@ impl ClientLink {
         }
         self.account.traffic.add(in_msgs, in_bytes, out_msgs, out_bytes);
         self.stats.traffic.add(in_msgs, in_bytes, out_msgs, out_bytes);
-        self.liveness.input(cx.now);
-        self.sink.status.touch(cx.now);
         if self
             .sink
             .with_output(|output| output.outbound.pending() > 0 && output.outbound.promise_flush())
@@ -277,6 +290,7 @@ impl ClientLink {
         }
         self.first_pong_sent = true;
         if self.connect.protocol >= 1 {
+            self.sink.status.set_takes_info();
             let is_system = cx.snapshot.accounts.is_system(&self.account);
             let line = self.info_line(cx.snapshot, |info| {
                 info.auth_required = cx.snapshot.auth.is_required();
@@ -324,10 +338,11 @@ impl ClientLink {
     ) -> Result<(), CloseReason> {
         let result = match control {
             Control::PasswordChecked(equal) => self.password_checked(cx, equal),
-            Control::InfoChanged => {
+            Control::InfoChanged | Control::LameDuck => {
                 if self.connect.protocol >= 1 && self.first_pong_sent {
                     let line = self.info_line(cx.snapshot, |info| {
                         info.auth_required = cx.snapshot.auth.is_required();
+                        info.ldm |= control == Control::LameDuck;
                     });
                     self.sink.send(&line);
                 }
@@ -344,8 +359,10 @@ impl ClientLink {
     #[must_use]
     pub fn poll_timeout(&self) -> Timestamp {
         match self.phase {
-            Phase::Expected(deadline) => deadline.min(self.liveness.due()),
-            Phase::Checking(_) | Phase::Rechecking(_) | Phase::Ready => self.liveness.due(),
+            Phase::Expected(deadline) | Phase::Checking(_, deadline) => {
+                deadline.min(self.liveness.due())
+            }
+            Phase::Rechecking(_) | Phase::Ready => self.liveness.due(),
         }
     }
 
@@ -354,7 +371,7 @@ impl ClientLink {
     /// # Errors
     /// The reason to close the connection.
     pub fn handle_timeout(&mut self, cx: &mut LinkCx<'_>) -> Result<(), CloseReason> {
-        if let Phase::Expected(deadline) = self.phase
+        if let Phase::Expected(deadline) | Phase::Checking(_, deadline) = self.phase
             && cx.now >= deadline
         {
             debug!("{} - Authentication Timeout", self.label);
@@ -382,6 +399,9 @@ impl ClientLink {
     /// Removes the connection from its account. Returns the subscriptions that it had.
     pub fn handle_close(&mut self, reason: CloseReason) -> Vec<SubscriptionRef> {
         debug!("{} - Client connection closed: {reason}", self.label);
+        if reason == CloseReason::SlowConsumerPendingBytes {
+            info!("{} - Slow Consumer Detected: MaxPending Exceeded", self.label);
+        }
         if matches!(
             reason,
             CloseReason::SlowConsumerPendingBytes | CloseReason::SlowConsumerWriteDeadline
@@ -426,5 +446,3 @@ impl ClientLink {
         ConnectionType::Standard
     }
 }
-
-use natsd_wire::nats::Info;

@@ -115,9 +115,21 @@ impl ClientSink {
     /// Appends `bytes` of protocol. The caller flushes.
     pub fn send(&self, bytes: &[u8]) {
         let mut output = self.output.lock();
-        if output.outbound.closed().is_none() {
-            output.outbound.room(bytes.len()).extend_from_slice(bytes);
+        let outbound = &mut output.outbound;
+        if outbound.closed().is_some() {
+            return;
         }
+        outbound.room(bytes.len()).extend_from_slice(bytes);
+        if outbound.is_over() {
+            outbound.close(CloseReason::SlowConsumerPendingBytes);
+            drop(output);
+            self.writer.wake_driver();
+        }
+    }
+
+    /// Frees what is pending: the connection is gone, but others may still hold the sink.
+    pub fn discard(&self) {
+        self.output.lock().outbound.discard();
     }
 
     /// Ends the connection from outside; the driver does the rest.
@@ -249,7 +261,6 @@ impl Deliver for ClientSink {
             return Delivered::Refused;
         };
         let size = output.append(msg, subscription.sid());
-        self.status.touch(now);
         if let Some((permissions, replies)) = &mut output.replies
             && !msg.reply.is_empty()
             && !permissions.may_publish(msg.reply)

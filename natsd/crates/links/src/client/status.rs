@@ -1,6 +1,6 @@
 //! What monitoring shows of a client.
 
-use ::core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use ::core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use ::core::time::Duration;
 use natsd_base::{LeveledMutex, Timestamp};
 use natsd_broker::Account;
@@ -40,6 +40,7 @@ pub struct ClientStatus {
     pub stalls: AtomicU64,
     last_activity: AtomicI64,
     round_trip: AtomicU64,
+    takes_info: AtomicBool,
     details: LeveledMutex<50, ClientDetails>,
 }
 
@@ -65,6 +66,16 @@ impl ClientStatus {
     pub(crate) fn set_round_trip(&self, round_trip: Option<Duration>) {
         let nanos = round_trip.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         self.round_trip.store(nanos, Ordering::Relaxed);
+    }
+
+    /// Whether the client understands an INFO that comes later, and is ready for it.
+    #[must_use]
+    pub fn takes_info(&self) -> bool {
+        self.takes_info.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_takes_info(&self) {
+        self.takes_info.store(true, Ordering::Relaxed);
     }
 
     /// A copy of the details.

@@ -57,26 +57,25 @@ impl ClientLink {
         self.send_ok();
     }
 
+    /// Whether deliveries to the subscriptions have to be checked under the permissions, which
+    /// changed.
+    pub(super) fn needs_filter(&self) -> bool {
+        let Some(permissions) = &self.permissions else { return false };
+        self.sink.with_subscriptions(|table| {
+            table.iter().any(|one| permissions.filters_delivery(one.subject(), one.queue()))
+        })
+    }
+
     /// Ends the subscriptions that the permissions, which changed, do not allow.
     pub(super) fn drop_forbidden_subscriptions(&self) {
         let Some(permissions) = &self.permissions else { return };
-        let mut filters = false;
         let forbidden = self.sink.with_subscriptions(|table| {
-            let mut forbidden = Vec::new();
-            for one in table.iter() {
-                if permissions.may_subscribe(one.subject(), one.queue()) {
-                    filters |= permissions.filters_delivery(one.subject(), one.queue());
-                } else {
-                    forbidden.push(one.clone());
-                }
-            }
+            let is_forbidden =
+                |one: &&SubscriptionRef| !permissions.may_subscribe(one.subject(), one.queue());
+            let forbidden: Vec<_> = table.iter().filter(is_forbidden).cloned().collect();
             forbidden.iter().for_each(|one| drop(table.remove(one)));
             forbidden
         });
-        if filters {
-            let permissions = permissions.clone();
-            self.sink.with_output(|output| output.filter = Some(permissions));
-        }
         for subscription in forbidden {
             subscription.close();
             self.account.unsubscribe(&subscription);
@@ -107,16 +106,19 @@ impl ClientLink {
     pub(super) fn unsubscribe(&mut self, sid: &[u8], max: i64) {
         let ended = self.sink.with_subscriptions(|table| {
             let subscription = table.get(sid)?.clone();
-            match u64::try_from(max) {
+            // Under the lock of deliveries, so that none is counted in between.
+            let stays = self.sink.with_output(|_| match u64::try_from(max) {
                 Ok(max) if max > subscription.delivered() => {
                     subscription.set_delivered_max(max);
-                    None
+                    true
                 }
-                _ => {
-                    table.remove(&subscription);
-                    Some(subscription)
-                }
+                _ => false,
+            });
+            if stays {
+                return None;
             }
+            table.remove(&subscription);
+            Some(subscription)
         });
         self.send_ok();
         if let Some(subscription) = ended {

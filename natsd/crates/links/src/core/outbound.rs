@@ -48,12 +48,14 @@ pub(crate) struct OutboundLimits {
     pub(crate) soft: usize,
 }
 
-/// The output of one connection. Invariant: `start <= buffer.len()`.
+/// The output of one connection. Invariant: `start <= rest.len()`.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    buffer: Vec<u8>,
-    /// Bytes at the start of `buffer` that are written already.
+    /// What the socket did not take, to be written before `buffer`.
+    rest: Vec<u8>,
+    /// Bytes at the start of `rest` that are written already.
     start: usize,
+    buffer: Vec<u8>,
     /// Bytes that a flush has taken and not yet written.
     in_flight: usize,
     flushing: bool,
@@ -68,8 +70,9 @@ pub(crate) struct Outbound {
 impl Outbound {
     pub(crate) fn new(limits: OutboundLimits) -> Outbound {
         Outbound {
-            buffer: Vec::new(),
+            rest: Vec::new(),
             start: 0,
+            buffer: Vec::new(),
             in_flight: 0,
             flushing: false,
             promised: false,
@@ -82,7 +85,7 @@ impl Outbound {
 
     #[inline]
     pub(crate) fn pending(&self) -> usize {
-        self.buffer.len() - self.start + self.in_flight
+        self.rest.len() - self.start + self.buffer.len() + self.in_flight
     }
 
     #[inline]
@@ -121,10 +124,16 @@ impl Outbound {
             self.closed = Some(reason);
         }
         if !reason.allows_last_flush() {
-            self.buffer = Vec::new();
-            self.start = 0;
+            self.discard();
         }
         self.wake_waiters();
+    }
+
+    /// Frees what is pending: it will not be sent.
+    pub(crate) fn discard(&mut self) {
+        self.rest = Vec::new();
+        self.start = 0;
+        self.buffer = Vec::new();
     }
 
     fn wake_waiters(&mut self) {
@@ -165,12 +174,14 @@ impl Outbound {
     pub(crate) fn take(&mut self) -> Option<(Vec<u8>, usize)> {
         self.promised = false;
         self.blocked_since = None;
-        if self.flushing || self.buffer.len() == self.start {
+        if self.flushing || (self.rest.is_empty() && self.buffer.is_empty()) {
             return None;
         }
         self.flushing = true;
-        self.in_flight = self.buffer.len() - self.start;
-        Some((::core::mem::take(&mut self.buffer), ::core::mem::take(&mut self.start)))
+        let next = if self.rest.is_empty() { &mut self.buffer } else { &mut self.rest };
+        let taken = (::core::mem::take(next), ::core::mem::take(&mut self.start));
+        self.in_flight = taken.0.len() - taken.1;
+        Some(taken)
     }
 
     /// Ends what [`Outbound::take`] began, or one round of a flush: of `buffer`, the first `start`
@@ -178,23 +189,22 @@ impl Outbound {
     pub(crate) fn finish(&mut self, buffer: Vec<u8>, start: usize) {
         self.flushing = false;
         self.in_flight = 0;
-        if start >= buffer.len() {
+        let is_lost = self.closed.is_some_and(|reason| !reason.allows_last_flush());
+        if start >= buffer.len() || is_lost {
             buffers::recycle(buffer);
-        } else if self.buffer.is_empty() {
-            buffers::recycle(::core::mem::replace(&mut self.buffer, buffer));
-            self.start = start;
         } else {
-            let mut joined = buffer;
-            joined.drain(..start);
-            joined.extend_from_slice(&self.buffer);
-            buffers::recycle(::core::mem::replace(&mut self.buffer, joined));
-            self.start = 0;
+            // Nobody else takes while somebody writes, so there is no other rest.
+            self.rest = buffer;
+            self.start = start;
         }
         if self.pending() <= self.limits.soft / 2 && !self.waiters.is_empty() {
             self.wake_waiters();
         }
     }
 }
+
+/// Buffers that one flush writes.
+const FLUSH_ROUNDS_MAX: u32 = 32;
 
 /// Gives access to the [`Outbound`] inside a connection's locked state.
 pub(crate) trait HasOutbound {
@@ -203,7 +213,8 @@ pub(crate) trait HasOutbound {
 
 /// Writes as much as the socket takes now. Returns whether more is pending than should.
 ///
-/// When several threads flush at once, one writes and the others leave their output to it.
+/// When several threads flush at once, one writes and the others leave their output to it; after a
+/// few rounds it leaves what still comes to the driver, so that nobody writes for others for ever.
 pub(crate) fn flush<T: HasOutbound>(
     locked: &LeveledMutex<40, T>,
     writer: &dyn SocketWriter,
@@ -215,8 +226,10 @@ pub(crate) fn flush<T: HasOutbound>(
         out.promised = false;
         return out.is_crowded();
     }
+    let mut rounds = 0;
     while let Some((buffer, start)) = state.outbound().take() {
         drop(state);
+        rounds += 1;
         let mut written = start;
         let result = loop {
             if written == buffer.len() {
@@ -238,6 +251,11 @@ pub(crate) fn flush<T: HasOutbound>(
             } else {
                 out.close(CloseReason::WriteError);
             }
+            writer.wake_driver();
+            break;
+        }
+        if rounds == FLUSH_ROUNDS_MAX && out.pending() > 0 {
+            out.blocked_since = Some(now);
             writer.wake_driver();
             break;
         }

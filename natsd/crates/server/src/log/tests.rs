@@ -118,6 +118,8 @@ fn an_unknown_scheme_is_refused() {
 /// Go: TestStdLoggerDebugWithOutDebug logger/log_test.go:83
 /// Go: TestStdLoggerTraceWithOutDebug logger/log_test.go:97
 /// Go: TestStdLoggerWithDebugTraceAndTime logger/log_test.go:45
+/// Go: TestSysLogger logger/syslog_test.go:31
+/// Go: TestSysLoggerWithDebugAndTrace logger/syslog_test.go:43
 /// Go: TestRemoteSysLoggerDebugDisabled logger/syslog_test.go:136
 /// Go: TestRemoteSysLoggerTraceDisabled logger/syslog_test.go:157
 #[test]
@@ -129,6 +131,13 @@ fn debug_and_trace_are_switched_apart() {
         assert_eq!(verbosity.admits(Level::TRACE), trace);
         assert!(verbosity.admits(Level::INFO) && verbosity.admits(Level::ERROR));
         assert!(matches!(log.state.lock().0, Sink::Stderr { .. }));
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let remote_syslog = Some(format!("udp://{}", socket.local_addr().unwrap()));
+        let log =
+            Log::open(&Options { debug, trace, remote_syslog, ..Options::default() }).unwrap();
+        let verbosity = log.verbosity();
+        let admitted = (verbosity.admits(Level::DEBUG), verbosity.admits(Level::TRACE));
+        assert_eq!(admitted, (debug, trace));
     }
 }
 

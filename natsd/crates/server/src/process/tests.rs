@@ -69,6 +69,7 @@ fn process_signal_resolve_single_process() {
 fn process_signal_invalid_pid() {
     check_error("abc", &[], "invalid pid: abc");
     check_error("0", &[], "invalid pid: 0");
+    check_error("-1", &[], "invalid pid: -1");
 }
 
 /// Go: TestProcessSignalQuitProcess server/signal_test.go:298

@@ -189,11 +189,12 @@ pub(super) fn accstatz(server: &Server, options: &AccountStatzOptions) -> Accoun
     AccountStatz {
         server_id: server.id().to_owned(),
         now: Rfc3339(server.clock.now()),
-        account_statz: server.accounts().iter().filter(wanted).map(|one| stat(one)).collect(),
+        account_statz: server.accounts().iter().filter(wanted).map(|one| figures_of(one)).collect(),
     }
 }
 
-fn stat(account: &Account) -> AccountStat {
+/// What Go tells of an account in events and in `/accstatz`.
+pub(crate) fn figures_of(account: &Account) -> AccountStat {
     let load = |counter: &AtomicU64| signed(counter.load(Ordering::Relaxed));
     let traffic = &account.traffic;
     let data = |msgs: &AtomicU64, bytes: &AtomicU64| DataStats {

@@ -6,12 +6,13 @@
 use crate::tls;
 use natsd_api::Rfc3339;
 use natsd_api::monitor::TlsPeerCert;
+use natsd_auth::CertificateNames;
 use natsd_base::Timestamp;
 use natsd_config::options::Tls;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
-use x509_parser::prelude::{AttributeTypeAndValue, X509Name};
+use x509_parser::prelude::{AttributeTypeAndValue, GeneralName, X509Name};
 
 /// The attributes that Go prints by name, in the order in which it prints them.
 const NAMED: &[(&str, &str)] = &[
@@ -25,6 +26,9 @@ const NAMED: &[(&str, &str)] = &[
     ("2.5.4.8", "ST"),
     ("2.5.4.6", "C"),
 ];
+
+/// The attribute `DC`, which Go leaves out of a subject's text.
+const DOMAIN_COMPONENT: &str = "0.9.2342.19200300.100.1.25";
 
 /// When the first certificate of `options` ends. `None` when it cannot be read: the listener says
 /// so by itself.
@@ -48,6 +52,37 @@ pub(super) fn describe(certificates: &[Vec<u8>]) -> Vec<TlsPeerCert> {
         }
     };
     certificates.iter().map(describe).collect()
+}
+
+/// The names in a client's certificate, given as DER, for finding its user.
+pub(crate) fn certificate_names(certificate: &[u8]) -> CertificateNames {
+    let Ok((_, parsed)) = x509_parser::parse_x509_certificate(certificate) else {
+        return CertificateNames::default();
+    };
+    let extension = parsed.subject_alternative_name().ok().flatten();
+    let alternatives = extension.map(|one| one.value.general_names.as_slice()).unwrap_or_default();
+    // E-mail addresses first, then host names, then URIs.
+    let rank = |one: &GeneralName<'_>| match one {
+        GeneralName::RFC822Name(text) => Some((0, (*text).to_owned())),
+        GeneralName::DNSName(text) => Some((1, (*text).to_owned())),
+        GeneralName::URI(text) => Some((2, (*text).to_owned())),
+        _ => None,
+    };
+    let mut alternatives: Vec<(u8, String)> = alternatives.iter().filter_map(rank).collect();
+    alternatives.sort_by_key(|(rank, _)| *rank);
+    let label = |kind: &str| {
+        let known = NAMED.iter().find(|(oid, _)| *oid == kind).map(|(_, label)| *label);
+        let component = (kind == DOMAIN_COMPONENT).then_some("DC");
+        known.or(component).unwrap_or(kind).to_owned()
+    };
+    let attributes = parsed.subject().iter_attributes();
+    CertificateNames {
+        alternatives: alternatives.into_iter().map(|(_, text)| text).collect(),
+        subject: name(parsed.subject()),
+        attributes: attributes
+            .map(|one| (label(&one.attr_type().to_id_string()), text(one)))
+            .collect(),
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -15,6 +15,8 @@ mod state;
 mod subsz;
 mod varz;
 
+pub(crate) use accountz::figures_of as account_figures;
+pub(crate) use certificate::certificate_names;
 pub(crate) use state::MonitorState;
 pub(crate) use varz::feature_flags;
 

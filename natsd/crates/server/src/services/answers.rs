@@ -1,76 +1,94 @@
 //! What the services say: one function per kind of question.
 
+use super::question::{self, Question};
 use super::{PING, Request, USER_INFO};
 use crate::query::feature_flags;
 use crate::server::Server;
 use crate::snapshot::VERSION;
 use natsd_admin_api::{AdminBackend, QueryError};
-use natsd_api::monitor::{
-    AccountStatzOptions, AccountzOptions, ConnzOptions, GatewayzOptions, HealthzOptions,
-    IpqueueszOptions, LeafzOptions, RoutezOptions, SubszOptions,
-};
 use natsd_api::system::{
     EventFilter, MsgBytes, ServerId, ServerInfo, ServerStats, ServerStatsMsg, ServiceAnswer,
     ServiceError, ShownResponses, ShownSubjects, UserInfo, UserPermissions,
 };
 use natsd_api::{Rfc3339, to_compact};
+use natsd_base::ConnectionId;
 use natsd_config::Options;
 use natsd_config::options::SubjectPermission;
+use natsd_links::Control;
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The answer to `request`, the `number`th. `None` is silence: the question is for another server,
-/// or for nobody.
-pub(super) async fn answer(server: &Server, request: &Request, number: u64) -> Option<Vec<u8>> {
+/// The answer to `request`. `None` is silence: the question is for another server, or for nobody.
+pub(super) async fn answer(server: &Server, request: &Request) -> Option<Vec<u8>> {
     if request.subject == USER_INFO {
-        return user_info(server, request, number);
+        return user_info(server, request);
     }
     let kind = if request.subject == PING {
         "STATSZ"
     } else {
         request.subject.rsplit('.').next().unwrap_or_default()
     };
-    let filter = match parse_filter(&request.body) {
-        Ok(filter) => filter,
-        Err(error) => return Some(failure(server, number, 400, error)),
-    };
-    if !concerns(server, &filter) {
-        return None;
-    }
-    let ok = |document: Vec<u8>| Some(document);
-    match kind {
-        "STATSZ" => ok(to_compact(&ServerStatsMsg {
-            server: info(server, number),
-            statsz: statistics(server),
-        })),
-        "IDZ" => ok(to_compact(&ServerId {
-            name: server.name(),
-            host: server.options().host.clone(),
-            id: server.id().to_owned(),
-        })),
-        "VARZ" => ok(data(server, number, server.varz())),
-        "CONNZ" => ok(query(server, number, server.connz(&ConnzOptions::default()))),
-        "SUBSZ" => ok(query(server, number, server.subsz(&SubszOptions::default()))),
-        "ROUTEZ" => ok(data(server, number, server.routez(&RoutezOptions::default()))),
-        "GATEWAYZ" => ok(data(server, number, server.gatewayz(&GatewayzOptions::default()))),
-        "LEAFZ" => ok(data(server, number, server.leafz(&LeafzOptions::default()))),
-        "ACCOUNTZ" => ok(query(server, number, server.accountz(&AccountzOptions::default()))),
-        "ACCSTATZ" => ok(data(server, number, server.accstatz(&AccountStatzOptions::default()))),
-        "IPQUEUESZ" => ok(data(server, number, server.ipqueuesz(&IpqueueszOptions::default()))),
-        "EXPVARZ" => ok(data(server, number, server.expvarz())),
-        "HEALTHZ" => {
-            let health = server.healthz(&HealthzOptions::default()).await;
-            ok(data(server, number, health))
+    let is_direct = !request.subject.starts_with(PING);
+    match question::parse(kind, is_direct, &request.body) {
+        Ok(Some((question, filter))) if concerns(server, &filter) => {
+            to_question(server, question).await
         }
-        _ => None,
+        Ok(_) => None,
+        Err(error) => Some(failure(server, None, 400, error)),
     }
 }
 
-fn parse_filter(body: &[u8]) -> Result<EventFilter, String> {
-    if body.is_empty() {
-        return Ok(EventFilter::default());
+async fn to_question(server: &Server, question: Question) -> Option<Vec<u8>> {
+    Some(match question {
+        Question::Statsz => statsz(server),
+        Question::Identity => to_compact(&ServerId {
+            name: server.name(),
+            host: server.options().host.clone(),
+            id: server.id().to_owned(),
+        }),
+        Question::Varz => data(server, server.varz()),
+        Question::Connz(request) => {
+            let options = request.options().map_err(QueryError::BadRequest);
+            query(server, options.and_then(|options| server.connz(&options)))
+        }
+        Question::Subsz(options) => query(server, server.subsz(&options)),
+        Question::Routez(options) => data(server, server.routez(&options)),
+        Question::Gatewayz(options) => data(server, server.gatewayz(&options)),
+        Question::Leafz(options) => data(server, server.leafz(&options)),
+        Question::Accountz(options) => query(server, server.accountz(&options)),
+        // As Go: who asks for leaders hears from leaders only.
+        Question::Jsz(options) if options.leader_only => return None,
+        Question::Jsz(options) => query(server, server.jsz(&options).await),
+        Question::Healthz(options) => data(server, server.healthz(&options).await),
+        Question::Ipqueuesz(options) => data(server, server.ipqueuesz(&options)),
+        // Without groups Go answers an empty list here, other than over HTTP.
+        Question::Raftz(options) => data(server, server.raftz(&options).await.unwrap_or_default()),
+        Question::Expvarz => data(server, server.expvarz()),
+        Question::Kick(cid) => done(server, kick(server, cid)),
+        Question::LameDuck(cid) => done(server, send_elsewhere(server, cid)),
+        Question::Reload => done(server, server.request_reload().await),
+    })
+}
+
+fn kick(server: &Server, cid: u64) -> Result<(), String> {
+    if server.close_connection(cid) {
+        return Ok(());
     }
-    serde_json::from_slice(body).map_err(|error| format!("json: {error}"))
+    Err("no such client or leafnode id".to_owned())
+}
+
+/// Tells one client that the server is going to stop.
+fn send_elsewhere(server: &Server, cid: u64) -> Result<(), String> {
+    let Some(client) = server.registry.get(ConnectionId(cid)) else {
+        return Err("no such client id".to_owned());
+    };
+    if !client.status.takes_info() {
+        let text = "client does not support Lame Duck Mode or is not ready to receive the \
+                    notification";
+        return Err(text.to_owned());
+    }
+    server.registry.tell(client.id(), Control::LameDuck);
+    Ok(())
 }
 
 fn concerns(server: &Server, filter: &EventFilter) -> bool {
@@ -85,7 +103,8 @@ fn concerns(server: &Server, filter: &EventFilter) -> bool {
         && filter.tags.iter().all(|tag| options.server_tags.contains(tag))
 }
 
-fn info(server: &Server, seq: u64) -> ServerInfo {
+/// Which server speaks. Each one is a message of its own.
+pub(super) fn info(server: &Server) -> ServerInfo {
     let options = server.options();
     ServerInfo {
         name: server.name(),
@@ -97,25 +116,41 @@ fn info(server: &Server, seq: u64) -> ServerInfo {
         feature_flags: feature_flags(&options),
         jetstream: false,
         flags: 0,
-        seq,
+        seq: server.next_message(),
         time: Rfc3339(server.clock.now()),
     }
 }
 
-fn data<T: Serialize>(server: &Server, seq: u64, data: T) -> Vec<u8> {
-    to_compact(&ServiceAnswer { server: info(server, seq), data: Some(data), error: None })
+fn data<T: Serialize>(server: &Server, data: T) -> Vec<u8> {
+    to_compact(&ServiceAnswer { server: info(server), data: Some(data), error: None })
 }
 
-fn query<T: Serialize>(server: &Server, seq: u64, result: Result<T, QueryError>) -> Vec<u8> {
+fn query<T: Serialize>(server: &Server, result: Result<T, QueryError>) -> Vec<u8> {
     match result {
-        Ok(document) => data(server, seq, document),
-        Err(error) => failure(server, seq, 400, error.to_string()),
+        Ok(document) => data(server, document),
+        // Go shows that there is no document.
+        Err(error) => failure(server, Some(()), 500, error.to_string()),
     }
 }
 
-fn failure(server: &Server, seq: u64, code: u16, description: String) -> Vec<u8> {
+/// The answer to who wanted something done.
+fn done(server: &Server, result: Result<(), String>) -> Vec<u8> {
+    match result {
+        Ok(()) => {
+            to_compact(&ServiceAnswer::<()> { server: info(server), data: None, error: None })
+        }
+        Err(error) => failure(server, None, 500, error),
+    }
+}
+
+fn failure(server: &Server, data: Option<()>, code: u16, description: String) -> Vec<u8> {
     let error = Some(ServiceError { code, description });
-    to_compact(&ServiceAnswer::<()> { server: info(server, seq), data: None, error })
+    to_compact(&ServiceAnswer { server: info(server), data, error })
+}
+
+/// Figures of this server, as an answer and as an event.
+pub(super) fn statsz(server: &Server) -> Vec<u8> {
+    to_compact(&ServerStatsMsg { server: info(server), statsz: statistics(server) })
 }
 
 fn statistics(server: &Server) -> ServerStats {
@@ -148,7 +183,7 @@ fn statistics(server: &Server) -> ServerStats {
     }
 }
 
-fn user_info(server: &Server, request: &Request, number: u64) -> Option<Vec<u8>> {
+fn user_info(server: &Server, request: &Request) -> Option<Vec<u8>> {
     let details = server.registry.get(request.publisher)?.status.details();
     let account = details.account.as_ref().map(|account| account.name().to_string());
     let account = account.unwrap_or_default();
@@ -158,7 +193,7 @@ fn user_info(server: &Server, request: &Request, number: u64) -> Option<Vec<u8>>
         account_name: account.clone(),
         account,
     };
-    Some(data(server, number, answer))
+    Some(data(server, answer))
 }
 
 /// What a configured user may do; `None` is everything.

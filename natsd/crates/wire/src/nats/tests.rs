@@ -363,3 +363,20 @@ fn the_oddities_of_gos_decoder_are_kept() {
         assert!(Connect::default().apply(json.as_bytes()).is_err(), "{json}");
     }
 }
+
+/// Go: TestParseSize server/util_test.go:27
+#[test]
+fn a_size_is_digits_only() {
+    for (text, expected) in [
+        ("", None),
+        ("0", Some(0)),
+        ("12345678", Some(12_345_678)),
+        ("999999999", Some(999_999_999)),
+        ("1000000000", None),
+        ("12345invalid678", None),
+        ("-1", None),
+        ("+1", None),
+    ] {
+        assert_eq!(super::args::parse_size(text.as_bytes()), expected, "{text}");
+    }
+}
