@@ -3,10 +3,11 @@
 //! Everything is found by scanning the blocks; `index.db` and the other caches are not needed.
 //! Nothing is written: a directory of a server that still runs, or a damaged one, can be looked
 //! at. Damage is reported and costs the damaged records alone.
-//! Blocks that are compressed or encrypted are refused by name.
+//! Compressed blocks are read; encrypted ones are refused by name.
 //!
 //! Source: Go `server/filestore.go` (`recoverMsgs`, `recoverMsgBlock`, `msgForSeq`).
 
+mod content;
 mod recover;
 
 use std::io;
@@ -34,12 +35,6 @@ pub enum FileStoreError {
         /// What the disk says.
         #[source]
         source: io::Error,
-    },
-    /// The block holds something else than plain records.
-    #[error("block {block} is compressed")]
-    Compressed {
-        /// Its number.
-        block: u32,
     },
     /// The block needs a key.
     #[error("block {block} is encrypted")]
@@ -187,8 +182,9 @@ impl FileStore {
         let places = block.seqs.get(index).zip(block.offsets.get(index));
         let (&seq, &offset) = places.ok_or(FileStoreError::NotFound)?;
         if self.cached.as_ref().is_none_or(|(cached, _)| *cached != at) {
-            let bytes = recover::read_block(self.disk.as_ref(), &self.messages_dir, block.number)?;
-            self.cached = Some((at, bytes));
+            let (disk, dir) = (self.disk.as_ref(), &self.messages_dir);
+            let content = recover::read_block(disk, dir, block.number, &block.hash)?;
+            self.cached = Some((at, content.records));
         }
         let bytes = self.cached.as_ref().map_or(&[][..], |(_, bytes)| bytes);
         let record = bytes

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod block;
+mod consumer_state;
 mod disk;
 mod file;
 mod memory;
@@ -17,6 +18,7 @@ mod ttl;
 mod varint;
 mod wheel;
 
+pub use consumer_state::{ConsumerState, CorruptConsumerState, PendingMessage, SequencePair};
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
 pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
 pub use memory::MemStore;

@@ -1,10 +1,11 @@
-"""Writes go-stream/ and go-blocks/, two streams that a Go server stored, and what it said of them.
+"""Writes streams that a Go server stored, and what the server said of them.
 
 usage: make_go_stream.py NATS_SERVER_BINARY PORT
 
-The first has every kind of record, the second several blocks.
+go-stream/ has every kind of record, go-blocks/ several blocks, go-compressed/ compressed ones,
+go-consumer.dat is a consumer of the first.
 src/block/tests.rs looks at the records, index.db and thw.db of the first, src/file/tests.rs at
-both streams.
+all streams.
 """
 import asyncio
 import base64
@@ -82,20 +83,37 @@ async def fill_stream(connection) -> list[str]:
     return await describe(connection, "FIXTURE")
 
 
-async def fill_blocks(connection) -> list[str]:
+async def fill_consumer(connection) -> list[str]:
+    """Delivers eight messages, acknowledges three, and one of the others again and again."""
+    pull = await connection.jetstream().pull_subscribe("fixture.>", durable="C", stream="FIXTURE")
+    messages = await pull.fetch(8)
+    for message in (messages[0], messages[1], messages[4]):
+        await message.ack_sync()
+    for _ in range(2):
+        await messages[3].nak()
+        messages[3] = (await pull.fetch(1))[0]
+    info = await ask(connection, "CONSUMER.INFO.FIXTURE.C", {})
+    pairs = [info[name] for name in ("ack_floor", "delivered")]
+    numbers = [pair[name] for pair in pairs for name in ("consumer_seq", "stream_seq")]
+    numbers += [info["num_ack_pending"], info["num_redelivered"]]
+    return [" ".join(["consumer"] + [str(number) for number in numbers])]
+
+
+async def fill_blocks(connection, name: str, compression: str) -> list[str]:
     # The limit of bytes makes blocks of 32 000 bytes.
-    await ask(connection, "STREAM.CREATE.BLOCKS", {
-        "name": "BLOCKS", "subjects": ["blocks.*"], "storage": "file", "max_msgs_per_subject": 12,
+    first = name.lower()
+    await ask(connection, f"STREAM.CREATE.{name}", {
+        "name": name, "subjects": [f"{first}.*"], "compression": compression, "storage": "file", "max_msgs_per_subject": 12,
         "retention": "limits", "max_consumers": -1, "max_msgs": -1, "max_bytes": 100000,
         "max_age": 0,
     })
     for number in range(1, 81):
-        subject = f"blocks.{number % 7}"
+        subject = f"{first}.{number % 7}"
         await connection.jetstream().publish(subject, b"%d" % number * 500)
-    await ask(connection, "STREAM.PURGE.BLOCKS", {"filter": "blocks.3", "seq": 60})
+    await ask(connection, f"STREAM.PURGE.{name}", {"filter": f"{first}.3", "seq": 60})
     for seq in (1, 2, 29, 30, 33, 80):
-        await ask(connection, "STREAM.MSG.DELETE.BLOCKS", {"seq": seq, "no_erase": True})
-    return await describe(connection, "BLOCKS")
+        await ask(connection, f"STREAM.MSG.DELETE.{name}", {"seq": seq, "no_erase": True})
+    return await describe(connection, name)
 
 
 async def fill(port: str) -> dict[str, list[str]]:
@@ -103,7 +121,9 @@ async def fill(port: str) -> dict[str, list[str]]:
     try:
         return {
             "FIXTURE": await fill_stream(connection),
-            "BLOCKS": await fill_blocks(connection),
+            "C": await fill_consumer(connection),
+            "BLOCKS": await fill_blocks(connection, "BLOCKS", "none"),
+            "COMPRESSED": await fill_blocks(connection, "COMPRESSED", "s2"),
         }
     finally:
         await connection.close()
@@ -121,11 +141,16 @@ def main() -> None:
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait()
-        for name, target in (("FIXTURE", "go-stream"), ("BLOCKS", "go-blocks")):
+        for name, target in (
+            ("FIXTURE", "go-stream"), ("BLOCKS", "go-blocks"), ("COMPRESSED", "go-compressed"),
+        ):
             messages = pathlib.Path(folder, f"jetstream/$G/streams/{name}/msgs")
             shutil.rmtree(HERE / target, ignore_errors=True)
             shutil.copytree(messages, HERE / target)
             (HERE / f"{target}.txt").write_text("\n".join(answers[name]) + "\n")
+        consumer = pathlib.Path(folder, "jetstream/$G/streams/FIXTURE/obs/C/o.dat")
+        shutil.copy(consumer, HERE / "go-consumer.dat")
+        (HERE / "go-consumer.txt").write_text("\n".join(answers["C"]) + "\n")
 
 
 main()

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use natsd_base::Timestamp;
 use natsd_subject::SubjectTree;
 
+use super::content::{self, Content};
 use super::{Block, FileStore, FileStoreError};
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned};
 use crate::disk::Disk;
@@ -19,15 +20,12 @@ use crate::stream_store::{StreamState, SubjectState};
 
 const BLOCK_SUFFIX: &str = ".blk";
 const KEY_SUFFIX: &str = ".key";
-/// What a block compressed with S2 begins with.
-const COMPRESSED_MAGIC: &[u8] = b"cmp\x01";
-
 /// Bytes of a block that are no records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damaged {
     /// The N of `N.blk`.
     pub block: u32,
-    /// Where they begin.
+    /// Where they begin, in the decompressed block.
     pub offset: usize,
     /// How many.
     pub size: usize,
@@ -49,15 +47,17 @@ pub enum DamageKind {
     Tail,
 }
 
-/// The bytes of a block.
+/// The records of a block.
 pub(super) fn read_block(
     disk: &dyn Disk,
     dir: &Path,
     number: u32,
-) -> Result<Vec<u8>, FileStoreError> {
+    hash: &BlockHash,
+) -> Result<Content, FileStoreError> {
     let path = dir.join(format!("{number}{BLOCK_SUFFIX}"));
     let bytes = disk.open(&path, false).and_then(|file| file.read_all());
-    bytes.map_err(|source| FileStoreError::Read { path, source })
+    let bytes = bytes.map_err(|source| FileStoreError::Read { path, source })?;
+    Ok(content::of(hash, bytes))
 }
 
 /// The number in a file name, as a server writes it.
@@ -83,13 +83,6 @@ fn block_numbers(disk: &dyn Disk, dir: &Path) -> Result<BTreeSet<u32>, FileStore
     }
 }
 
-/// Whether a block is compressed. A plain one may begin with these bytes too, as the size of its
-/// first record, but then there is such a record.
-fn is_compressed(name: &str, number: u32, bytes: &[u8]) -> bool {
-    bytes.starts_with(COMPRESSED_MAGIC)
-        && Record::decode(&BlockHash::new(name, number), bytes).is_err()
-}
-
 /// A message that is there unless a tombstone comes.
 struct Found {
     subject: Box<[u8]>,
@@ -113,18 +106,15 @@ struct Recovery {
 }
 
 impl Recovery {
-    fn add_block(&mut self, name: &str, number: u32, bytes: &[u8]) {
-        let hash = BlockHash::new(name, number);
-        let mut block = Block { number, hash, seqs: Vec::new(), offsets: Vec::new() };
-        let mut found = Vec::new();
+    fn add_block(&mut self, number: u32, hash: BlockHash, content: &Content) {
+        let (mut seqs, mut offsets, mut found) = (Vec::new(), Vec::new(), Vec::new());
         let mut last_in_block = 0;
-        let hash = block.hash.clone();
-        for scanned in BlockScan::new(&hash, bytes) {
+        for scanned in BlockScan::new(&hash, &content.records) {
             let (offset, size, damage, kind) = match scanned {
                 Scanned::Record { offset, size, record } => {
                     if self.add_record(&record) {
-                        block.seqs.push(record.seq);
-                        block.offsets.push(u32::try_from(offset).expect("the size was checked"));
+                        seqs.push(record.seq);
+                        offsets.push(u32::try_from(offset).expect("the size was checked"));
                         let (subject, timestamp) = (record.subject.into(), record.timestamp);
                         found.push(Found { subject, timestamp, size: size as u64 });
                     }
@@ -141,7 +131,17 @@ impl Recovery {
             let after_seq = last_in_block;
             self.damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
         }
-        self.blocks.push(block);
+        if let Ok(size @ 1..) = usize::try_from(content.missing) {
+            self.damaged.push(Damaged {
+                block: number,
+                offset: content.records.len(),
+                size,
+                after_seq: last_in_block,
+                damage: Damage::Cut,
+                kind: DamageKind::Tail,
+            });
+        }
+        self.blocks.push(Block { number, hash, seqs, offsets });
         self.found.push(found);
     }
 
@@ -232,15 +232,13 @@ pub(super) fn recover(
 ) -> Result<FileStore, FileStoreError> {
     let mut recovery = Recovery::default();
     for number in block_numbers(disk.as_ref(), &messages_dir)? {
-        let bytes = read_block(disk.as_ref(), &messages_dir, number)?;
-        if is_compressed(name, number, &bytes) {
-            return Err(FileStoreError::Compressed { block: number });
-        }
-        if u32::try_from(bytes.len()).is_err() {
-            let size = bytes.len() as u64;
+        let hash = BlockHash::new(name, number);
+        let content = read_block(disk.as_ref(), &messages_dir, number, &hash)?;
+        if u32::try_from(content.records.len()).is_err() {
+            let size = content.records.len() as u64;
             return Err(FileStoreError::TooLarge { block: number, size });
         }
-        recovery.add_block(name, number, &bytes);
+        recovery.add_block(number, hash, &content);
     }
     Ok(recovery.finish(disk, messages_dir))
 }

@@ -1,0 +1,74 @@
+//! The records of a block file, decompressed.
+//!
+//! | offset | size | field of a compressed block |
+//! |---|---|---|
+//! | 0 | 3 | `cmp` |
+//! | 3 | 1 | algorithm: 1 is S2 |
+//! | 4 | v | size of the records (varint) |
+//! | 4 + v | | the records but for the last 8 bytes, as an S2 stream |
+//! | end - 8 | 8 | the last 8 bytes of the records: the last hash |
+//!
+//! A damaged stream gives the records before the damage, as each piece of it has a checksum.
+//!
+//! Source: Go `server/filestore.go` `UnmarshalMetadata`, `Compress`, `Decompress`.
+#![warn(clippy::indexing_slicing)]
+
+use std::io::Read;
+
+use minlz::s2;
+
+use crate::block::{BlockHash, Record};
+use crate::varint::take_unsigned;
+
+const MAGIC: &[u8] = b"cmp\x01";
+const HASH_SIZE: usize = 8;
+/// No block is larger; a size beyond it is damage and is not allocated.
+const SIZE_MAX: u64 = 1 << 30;
+
+/// The records of a block.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) records: Vec<u8>,
+    /// Bytes that should follow and could not be decompressed.
+    pub(super) missing: u64,
+}
+
+/// The records of the block file `bytes`.
+pub(super) fn of(hash: &BlockHash, bytes: Vec<u8>) -> Content {
+    // A plain block may begin like that too, as the size of its first record.
+    if bytes.starts_with(MAGIC) && Record::decode(hash, &bytes).is_err() {
+        return decompress(bytes.get(MAGIC.len()..).unwrap_or_default());
+    }
+    Content { records: bytes, missing: 0 }
+}
+
+fn decompress(input: &[u8]) -> Content {
+    let mut input = input;
+    let claimed = take_unsigned(&mut input).filter(|&size| size <= SIZE_MAX);
+    let parts = input.split_last_chunk::<HASH_SIZE>();
+    let (Some(size), Some((stream, last_hash))) = (claimed, parts) else {
+        return Content { records: Vec::new(), missing: claimed.unwrap_or(1).max(1) };
+    };
+    let mut records = Vec::new();
+    // One byte more than there should be shows that there is too much, and bounds the memory.
+    let limited = s2::Reader::new(stream).take(size.saturating_sub(HASH_SIZE as u64) + 1);
+    let is_whole =
+        read_some(limited, &mut records) && records.len() as u64 + HASH_SIZE as u64 == size;
+    if is_whole {
+        records.extend(last_hash);
+    }
+    let missing = if is_whole { 0 } else { size.saturating_sub(records.len() as u64).max(1) };
+    Content { records, missing }
+}
+
+/// Reads to the end or to the first failure; whether it was the end.
+fn read_some(mut reader: impl Read, out: &mut Vec<u8>) -> bool {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(count) => out.extend(buffer.iter().take(count)),
+            Err(_) => return false,
+        }
+    }
+}
