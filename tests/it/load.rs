@@ -53,6 +53,29 @@ fn who_does_not_read_is_closed() {
     check_slow_consumer(config, connect, "Slow Consumer (Pending Bytes)");
 }
 
+/// Go: TestClientFlushOutboundWriteTimeoutPolicy server/client_test.go:4457
+/// Go: TestClientConfigureWriteTimeoutPolicy server/client_test.go:4403
+#[test]
+fn a_late_write_is_tried_again_where_that_is_configured() {
+    let config = "write_deadline: \"100ms\"\nwrite_timeout: retry\nmax_pending: 500MB";
+    let server = launch().monitoring().config(config).start();
+    let mut slow = server.client();
+    slow.send("SUB foo 1\r\n");
+    slow.expect_nothing();
+    let mut publisher = server.client();
+    // More than the sockets hold.
+    publisher.send(format!("PUB foo 1000000\r\n{}\r\n", "x".repeat(1_000_000)).repeat(50));
+    publisher.flush();
+    // Once for the write that took too long, once for the next one, which wrote nothing.
+    server.wait_monitor("/varz", "two late writes", |varz| {
+        (varz["slow_consumers"] == 2).then_some(())
+    });
+    server.wait_monitor("/connz?state=closed", "the closed connection", |connz| {
+        let reason = connz["connections"][0]["reason"].as_str()?;
+        (reason == "Slow Consumer (Write Deadline)").then_some(())
+    });
+}
+
 /// Go: TestNoRaceQueueAutoUnsubscribe server/norace_1_test.go:951
 #[test]
 fn no_race_queue_auto_unsubscribe() {

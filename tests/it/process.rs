@@ -114,6 +114,7 @@ fn a_bad_start_is_one_clear_line_and_exit_code_1() {
 fn options_that_contradict_are_refused() {
     for (config, text) in [
         ("client_advertise: \"addr:::123\"", "ClientAdvertise value of addr:::123"),
+        ("client_advertise: \"addr:addr\"", "ClientAdvertise value of addr:addr"),
         (
             "lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"40s\"",
             "should be strictly lower than lame duck duration",

@@ -183,12 +183,18 @@ fn control_line_maximums() {
 
 /// Go: TestServerInfoWithClientAdvertise test/proto_test.go:299
 /// Go: TestClientAdvertiseConnectURL server/server_test.go:586
+/// Go: TestParseHostPort server/util_test.go:57
 #[test]
 fn server_info_with_client_advertise() {
     for (advertise, host, port) in [
         ("me:1", "me", 1),
         ("nats.example.com", "nats.example.com", 0),
         ("other:1111", "other", 1111),
+        (" addr : 1234 ", "addr", 1234),
+        (" addr ", "addr", 0),
+        ("addr:-1", "addr", 0),
+        (" addr : -1 ", "addr", 0),
+        (" addr : 0 ", "addr", 0),
     ] {
         let server = server(&format!("client_advertise: {advertise:?}"));
         let info = server.open().info;

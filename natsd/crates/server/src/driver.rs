@@ -71,6 +71,8 @@ pub(crate) struct Driver {
     ended: bool,
     /// Since when a layered stream took nothing.
     write_blocked: Option<Timestamp>,
+    /// When the last late write was given time again.
+    retried: Option<Timestamp>,
 }
 
 /// Why the task woke up.
@@ -103,6 +105,7 @@ impl Driver {
             stall_spent: false,
             ended: false,
             write_blocked: None,
+            retried: None,
         }
     }
 
@@ -399,12 +402,15 @@ impl Driver {
         if let Some(since) = self.blocked_since()
             && now >= since + snapshot.write_deadline
         {
-            if !snapshot.write_retry {
+            // As Go: who took nothing at all in all that time gets no other chance.
+            if !snapshot.write_retry || self.retried == Some(since) {
                 return Err(CloseReason::SlowConsumerWriteDeadline);
             }
             warn!("{} - Slow Consumer State: write deadline exceeded", self.link.label());
+            self.link.count_slow_consumer();
             self.write_blocked = self.write_blocked.map(|_| now);
             self.sink.retry(now);
+            self.retried = Some(now);
         }
         self.with_link(ClientLink::handle_timeout)
     }

@@ -127,9 +127,9 @@ pub(crate) fn advertised(options: &Options) -> Result<Option<(String, Option<u16
     };
     let port = match port {
         None => None,
-        Some(port) => Some(port.parse::<i32>().map_err(|_| refuse("invalid port"))?),
+        Some(port) => Some(port.trim().parse::<i32>().map_err(|_| refuse("invalid port"))?),
     };
     let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = host.trim().trim_start_matches('[').trim_end_matches(']');
     Ok(Some((host.to_owned(), port)))
 }

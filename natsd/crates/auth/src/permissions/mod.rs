@@ -95,7 +95,7 @@ impl Permissions {
     #[must_use]
     pub fn may_publish(&self, subject: &[u8]) -> bool {
         self.publish_allow.as_ref().is_none_or(|allow| allow.has_plain(subject))
-            && !self.publish_deny.as_ref().is_some_and(|deny| deny.has_plain(subject))
+            && !self.publish_deny.as_ref().is_some_and(|deny| deny.list.has_interest(subject))
     }
 
     /// Leave to answer requests on their reply subject, where configured.

@@ -396,6 +396,12 @@ impl ClientLink {
         Ok(())
     }
 
+    /// The peer took too long to take something.
+    pub fn count_slow_consumer(&self) {
+        self.stats.slow_consumers.fetch_add(1, Ordering::Relaxed);
+        self.account.count_slow_consumer();
+    }
+
     /// Removes the connection from its account. Returns the subscriptions that it had.
     pub fn handle_close(&mut self, reason: CloseReason) -> Vec<SubscriptionRef> {
         debug!("{} - Client connection closed: {reason}", self.label);
@@ -406,8 +412,7 @@ impl ClientLink {
             reason,
             CloseReason::SlowConsumerPendingBytes | CloseReason::SlowConsumerWriteDeadline
         ) {
-            self.stats.slow_consumers.fetch_add(1, Ordering::Relaxed);
-            self.account.count_slow_consumer();
+            self.count_slow_consumer();
         }
         if ::core::mem::take(&mut self.registered) {
             self.account.disconnect();
