@@ -195,7 +195,10 @@ impl StreamSnapshot {
                 RANGE_MAGIC => take_range(&mut rest),
                 _ => None,
             };
-            snapshot.deleted.push(block.ok_or(SnapshotError::Corrupt)?);
+            let block = block.ok_or(SnapshotError::Corrupt)?;
+            if block.bounds().2 > 0 {
+                snapshot.deleted.push(block);
+            }
         }
         Ok(snapshot)
     }

@@ -53,6 +53,20 @@ fn the_encoding_is_byte_for_byte_that_of_go() {
 }
 
 #[test]
+fn blocks_without_sequences_are_left_out() {
+    let empty = || DeleteBlock::Range { first: 9, count: 0 };
+    for (deleted, read) in [
+        (vec![empty()], vec![]),
+        (vec![set(&[]), empty()], vec![]),
+        (vec![empty(), set(&[7]), set(&[])], vec![set(&[7])]),
+    ] {
+        let snapshot = StreamSnapshot { last_seq: 20, deleted, ..StreamSnapshot::default() };
+        let again = StreamSnapshot::decode(&snapshot.encode()).unwrap();
+        assert_eq!(again, StreamSnapshot { deleted: read, ..snapshot });
+    }
+}
+
+#[test]
 fn damaged_snapshots_are_refused() {
     let whole = StreamSnapshot {
         sources: BTreeMap::from([(b"S".to_vec(), SourceState::default())]),
