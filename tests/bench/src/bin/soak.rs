@@ -103,7 +103,7 @@ impl Client {
 }
 
 fn many(cli: &Cli) -> Result<String> {
-    const CONNECTIONS: usize = 9_900;
+    const CONNECTIONS: usize = 10_000;
     const PER_CONNECTION: usize = 102;
     let server = start(cli, "max_connections: 20000")?;
     let before = resident_kib(&server)?;
