@@ -20,7 +20,7 @@ mod wheel;
 
 pub use consumer_state::{ConsumerState, CorruptConsumerState, PendingMessage, SequencePair};
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
-pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
+pub use file::{Compression, DamageKind, Damaged, FileStore, FileStoreConfig, FileStoreError};
 pub use memory::MemStore;
 pub use sequence_set::{SequenceSet, SequenceSetError, Sequences};
 pub use snapshot::{DeleteBlock, SnapshotError, SourceState, StreamSnapshot, sync_deleted};
