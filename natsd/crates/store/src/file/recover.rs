@@ -24,7 +24,7 @@ use super::content::{self, Content};
 use super::index::GAP_MAX;
 use super::subjects::SubjectInfo;
 use super::ttl::{MessageTtls, has_schedule, has_ttl};
-use super::write::{FLOOR_BODY, PURGE_BODY};
+use super::write::{FLOOR_MAGIC, PURGE_BODY};
 use super::{Compression, FileStore, FileStoreError, SEQ_END};
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
 use crate::sequence_set::SequenceSet;
@@ -176,12 +176,15 @@ impl Scan {
         }
         let overlaps = last.zip(self.lowest).is_some_and(|(last, lowest)| last.seq >= lowest);
         self.lowest = lowest.or(self.lowest);
-        ScannedBlock { last, damaged, overlaps }
+        // A block of tombstones alone stands behind what it tells.
+        ScannedBlock { last: last.or(highest), damaged, overlaps }
     }
 
     fn add_tombstone(&mut self, record: &Record<'_>) {
         match record.body {
-            FLOOR_BODY => self.floor = self.floor.max(record.seq),
+            body if body.len() == 12 && body.starts_with(FLOOR_MAGIC) => {
+                self.floor = self.floor.max(record.seq);
+            }
             PURGE_BODY => {
                 self.floor = self.floor.max(record.seq);
                 self.is_void_before = true;

@@ -6,6 +6,8 @@
 //!
 //! Source: Go `server/filestore.go` (`purgeLocked`, `compactLocked`, `Truncate`, `PurgeEx`).
 
+use std::io;
+
 use natsd_base::Timestamp;
 use natsd_subject::SubjectTree;
 
@@ -13,9 +15,9 @@ use super::block::{Block, Mark};
 use super::cache::BlockCache;
 use super::remove::for_each_record;
 use super::ttl::MessageTtls;
-use super::write::{FLOOR_BODY, FLOOR_SIZE, PURGE_BODY, tombstone};
+use super::write::{FLOOR_SIZE, PURGE_BODY, floor_body, tombstone};
 use super::{Compression, FileStore, SEQ_END};
-use crate::block::{EMPTY_RECORD_SIZE, RecordKind};
+use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind};
 use crate::sequence_set::SequenceSet;
 use crate::stream_store::{Filter, StoreError, StreamState};
 
@@ -154,6 +156,14 @@ impl FileStore {
         if seq == self.state.last_seq {
             return Ok(());
         }
+        if !self.obsolete.is_empty() {
+            // Their records would come back, under sequences that are given away again.
+            self.sync()?;
+            self.sync_names()?;
+            if !self.obsolete.is_empty() {
+                return Err(StoreError::Disk(io::ErrorKind::Other));
+            }
+        }
         // The index is found to be stale by the last checksum, but not if the log comes back to
         // the same record.
         self.remove_index();
@@ -229,11 +239,18 @@ impl FileStore {
             });
             is_past = true;
         }
+        let mut last_record = 0;
+        for_each_record(&records, |record, _| {
+            if record.kind != RecordKind::Tombstone {
+                last_record = record.seq;
+            }
+        });
         for (removed, time) in tail {
             tombstone(removed, time, b"").encode(&hash, &mut records).expect("it is small");
         }
         if tells_head {
-            let record = tombstone((first - 1).min(seq), Timestamp(0), FLOOR_BODY);
+            let body = floor_body(records.len());
+            let record = tombstone((first - 1).min(seq), Timestamp(0), &body);
             record.encode(&hash, &mut records).expect("it is small");
         }
         let mut last_time = self.state.last_time;
@@ -241,7 +258,10 @@ impl FileStore {
             last_time = Some(self.message(seq)?.timestamp);
         } else {
             let time = last_time.unwrap_or(Timestamp(0));
-            tombstone(seq, time, b"").encode(&hash, &mut records).expect("it is small");
+            // A Go server does not take a last sequence from a tombstone behind records.
+            let kind = if last_record < seq { RecordKind::Erased } else { RecordKind::Tombstone };
+            let record = Record { kind, ..tombstone(seq, time, b"") };
+            record.encode(&hash, &mut records).expect("it is small");
         }
         self.load_block(index, 0)?;
         Ok((records, last_time))
@@ -337,8 +357,17 @@ impl FileStore {
         self.forget_all(0);
         self.told_floor = 0;
         self.state.last_time = Some(now);
+        self.end_intent()
+    }
+
+    /// Removes the blocks that go, and then the file that says so.
+    fn end_intent(&mut self) -> Result<(), StoreError> {
         self.remove_obsolete();
         self.sync_names()?;
+        if !self.obsolete.is_empty() {
+            // It is decided, and cannot be done: the next start does it.
+            return Err(self.stop_writing(&io::ErrorKind::Other.into()));
+        }
         self.remove_intent();
         Ok(())
     }
@@ -347,16 +376,13 @@ impl FileStore {
     fn finish_truncation(&mut self, number: u32, index: usize) -> Result<(), StoreError> {
         let path = self.block_path(number);
         if let Err(error) = self.disk.rename(&path.with_extension("blk.tmp"), &path) {
-            // It is decided, and cannot be done: the next start does it.
             return Err(self.stop_writing(&error));
         }
         let numbers: Vec<u32> = self.blocks.range(index + 1..).map(|block| block.number).collect();
         self.obsolete.extend(numbers);
-        self.remove_obsolete();
         self.needs_sync = false;
-        self.sync_names()?;
-        self.remove_intent();
-        Ok(())
+        self.needs_dir_sync = true;
+        self.end_intent()
     }
 }
 
