@@ -8,6 +8,7 @@
 
 pub mod block;
 mod consumer_state;
+mod crypt;
 mod disk;
 mod file;
 mod memory;
@@ -19,6 +20,7 @@ mod varint;
 mod wheel;
 
 pub use consumer_state::{ConsumerState, CorruptConsumerState, PendingMessage, SequencePair};
+pub use crypt::{BlockKey, Cipher, CryptError, Random, SealKey, StoreKeys, StreamKeys};
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
 pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
 pub use memory::MemStore;
