@@ -44,6 +44,9 @@ type Secret = Zeroizing<[u8; SEED_SIZE]>;
 /// Fills a buffer with bytes that nobody can foresee. Has to be a cryptographic source.
 pub type Random<'a> = &'a mut dyn FnMut(&mut [u8]);
 
+/// A source of such bytes that a store keeps.
+pub type RandomSource = Box<dyn FnMut(&mut [u8]) + Send>;
+
 const SEED_SIZE: usize = 32;
 const TAG_SIZE: usize = 16;
 
@@ -209,6 +212,18 @@ impl SealKey {
     /// The content of what was sealed, or [`CryptError::Damaged`].
     pub fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, CryptError> {
         open(self.cipher, &self.seed, sealed)
+    }
+}
+
+impl AsRef<SealKey> for SealKey {
+    fn as_ref(&self) -> &SealKey {
+        self
+    }
+}
+
+impl AsRef<SealKey> for StreamKeys {
+    fn as_ref(&self) -> &SealKey {
+        &self.seal
     }
 }
 
