@@ -8,17 +8,27 @@
 
 pub mod block;
 mod consumer_state;
+mod consumer_store;
+mod crypt;
 mod disk;
 mod file;
 mod memory;
 mod sequence_set;
 mod snapshot;
+pub mod stream_dir;
 mod stream_store;
 mod ttl;
 mod varint;
 mod wheel;
 
 pub use consumer_state::{ConsumerState, CorruptConsumerState, PendingMessage, SequencePair};
+pub use consumer_store::{
+    AckPolicy, ConsumerFiles, ConsumerStore, ConsumerStoreConfig, ConsumerStoreError,
+    FileConsumerStore, MemConsumerStore,
+};
+pub use crypt::{
+    BlockKey, Cipher, CryptError, Random, RandomSource, SealKey, StoreKeys, StreamKeys,
+};
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
 pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
 pub use memory::MemStore;
