@@ -12,9 +12,13 @@ mod consumer_store;
 mod crypt;
 mod disk;
 mod file;
+mod headers;
+mod markers;
 mod memory;
+mod schedule;
 mod sequence_set;
 mod snapshot;
+mod sources;
 pub mod stream_dir;
 mod stream_store;
 mod ttl;
@@ -31,9 +35,14 @@ pub use crypt::{
 };
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
 pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
+pub use markers::{Expired, marker_headers};
 pub use memory::MemStore;
+pub use schedule::{
+    Firing, InvalidSchedule, ScheduledMessage, Schedules, SchedulesError, next_firing,
+};
 pub use sequence_set::{SequenceSet, SequenceSetError, Sequences};
 pub use snapshot::{DeleteBlock, SnapshotError, SourceState, StreamSnapshot, sync_deleted};
+pub use sources::{SourcesError, decode_sources, encode_sources};
 pub use stream_store::{
     Discard, Filter, NewMessage, StoreConfig, StoreError, StoredMessage, StreamState, StreamStore,
     SubjectState,
