@@ -10,6 +10,7 @@ pub mod block;
 mod consumer_state;
 mod disk;
 mod file;
+pub mod journal;
 mod memory;
 mod sequence_set;
 mod snapshot;
@@ -19,7 +20,7 @@ mod varint;
 mod wheel;
 
 pub use consumer_state::{ConsumerState, CorruptConsumerState, PendingMessage, SequencePair};
-pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
+pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, RealDisk, SimDisk, Unsynced};
 pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
 pub use memory::MemStore;
 pub use sequence_set::{SequenceSet, SequenceSetError, Sequences};
