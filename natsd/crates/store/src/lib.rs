@@ -13,6 +13,7 @@ mod crypt;
 mod disk;
 mod file;
 mod headers;
+pub mod journal;
 mod markers;
 mod memory;
 mod schedule;
@@ -33,7 +34,7 @@ pub use consumer_store::{
 pub use crypt::{
     BlockKey, Cipher, CryptError, Random, RandomSource, SealKey, StoreKeys, StreamKeys,
 };
-pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
+pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, RealDisk, SimDisk, Unsynced};
 pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
 pub use markers::{Expired, marker_headers};
 pub use memory::MemStore;
