@@ -12,6 +12,7 @@
 
 mod block;
 mod cache;
+mod cache_files;
 mod content;
 mod index;
 mod intent;
@@ -34,7 +35,11 @@ use natsd_subject::SubjectTree;
 
 use crate::block::{RECORD_SIZE_MAX, Record, RecordKind};
 use crate::disk::{Disk, DiskFile};
+use crate::markers::{Expired, Markers};
+use crate::schedule::{ScheduledMessage, Schedules};
 use crate::sequence_set::SequenceSet;
+use crate::snapshot::SourceState;
+use crate::sources::Sources;
 use crate::stream_store::{
     Filter, NewMessage, StoreConfig, StoreError, StoredMessage, StreamState, StreamStore,
     SubjectState,
@@ -178,6 +183,10 @@ pub struct FileStore {
     state: StreamState,
     /// Where the stream allows it.
     ttls: Option<MessageTtls>,
+    /// Where the stream allows it.
+    schedules: Option<Schedules>,
+    sources: Sources,
+    markers: Markers,
     /// The first message that the age limit may remove. Known with such a limit.
     oldest: Option<Mark>,
     /// Blocks with a cache, the one used last at the end.
@@ -234,6 +243,9 @@ impl FileStore {
             lost: SequenceSet::new(),
             state: StreamState::default(),
             ttls: None,
+            schedules: None,
+            sources: Sources::default(),
+            markers: Markers::default(),
             oldest: None,
             cached: Vec::new(),
             file: None,
@@ -269,6 +281,7 @@ impl FileStore {
             // Go looks for the file of the last block, with records or not.
             self.disk.open(&self.block_path(last.number), true)?;
             self.write_index()?;
+            self.write_message_caches()?;
         }
         Ok(())
     }
@@ -382,6 +395,11 @@ impl FileStore {
         if let (Some(ttls), Some(ttl)) = (&mut self.ttls, message.ttl) {
             ttls.insert(seq, message.timestamp, ttl);
         }
+        if let Some(schedules) = &mut self.schedules {
+            let at = message.timestamp;
+            schedules.note(seq, message.subject, message.headers, at, at);
+        }
+        self.sources.note(message.headers);
     }
 }
 
@@ -507,6 +525,38 @@ impl StreamStore for FileStore {
 
     fn expire(&mut self, now: Timestamp) -> Result<u64, StoreError> {
         self.remove_expired(now)
+    }
+
+    fn expired(&mut self, now: Timestamp, count_max: usize) -> Result<Vec<Expired>, StoreError> {
+        self.say_expired(now, count_max)
+    }
+
+    fn scheduled(&mut self, now: Timestamp) -> Result<Vec<ScheduledMessage>, StoreError> {
+        let Some(mut schedules) = self.schedules.take() else { return Ok(Vec::new()) };
+        let due = schedules.due(self, now);
+        self.schedules = Some(schedules);
+        due
+    }
+
+    fn next_schedule(&self) -> Option<Timestamp> {
+        self.schedules.as_ref().and_then(Schedules::next)
+    }
+
+    fn clear_in_flight(&mut self) {
+        self.markers = Markers::default();
+        if let Some(schedules) = &mut self.schedules {
+            schedules.clear_in_flight();
+        }
+    }
+
+    fn sources(&self) -> BTreeMap<Vec<u8>, SourceState> {
+        self.sources.known()
+    }
+
+    fn apply_sources(&mut self, sources: &BTreeMap<Vec<u8>, SourceState>) {
+        if !sources.is_empty() {
+            self.sources.apply(sources);
+        }
     }
 
     fn next_expiration(&self) -> Option<Timestamp> {

@@ -11,8 +11,8 @@ use natsd_base::Timestamp;
 use super::block::Mark;
 use super::{FileStore, SEQ_END};
 use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind};
+use crate::headers;
 use crate::stream_store::{Discard, NewMessage, StoreConfig, StoreError};
-use crate::ttl::{ROLLUP_HEADER, header_value};
 
 /// A block has no more deleted sequences than that through skipping. Go: `maxDeletes`.
 const SKIPPED_MAX: u64 = 64 * 1024;
@@ -40,8 +40,7 @@ impl FileStore {
         // Such a message replaces the first one of its subject.
         let replaces =
             subject.is_some_and(|info| per_subject_max.is_some_and(|max| info.total >= max));
-        let is_rollup =
-            header_value(message.headers, ROLLUP_HEADER).is_some_and(|value| !value.is_empty());
+        let is_rollup = headers::text(message.headers, headers::ROLLUP).is_some();
         if replaces && self.config.discard_new_per_subject && !is_rollup {
             return Err(StoreError::MaxMessagesPerSubject);
         }
@@ -95,6 +94,7 @@ impl FileStore {
         let block = self.blocks.get(index).filter(|block| block.number == replaced.block);
         block.is_some_and(|block| {
             (block.ttls == 0 || self.ttls.is_none())
+                && (block.schedules == 0 || self.schedules.is_none())
                 && block.count > 1
                 && replaced.seq != self.state.first_seq
                 && replaced.seq >= block.first.seq
@@ -111,6 +111,7 @@ impl FileStore {
             info.total -= 1;
             (info.first, info.first_block) = (info.last, info.last_block);
         }
+        self.markers.forget(seq, subject);
         let index = self.block_from(number);
         if let Some(cache) = &mut self.blocks[index].cache {
             cache.remove(seq);
@@ -164,14 +165,9 @@ impl FileStore {
         self.note(told);
         self.config = config;
         self.oldest = None;
-        match (self.config.allow_message_ttl, &self.ttls) {
-            (true, None) => {
-                let result = self.recover_ttls();
-                self.note(result);
-            }
-            (false, Some(_)) => self.ttls = None,
-            (true, Some(_)) | (false, None) => {}
-        }
+        let recovered = self.recover_by_headers(now);
+        self.note(recovered);
+        self.sources.configure(&self.config.sources);
         let result = self.enforce_limits();
         self.note(result);
         let max = self.config.messages_per_subject_max;

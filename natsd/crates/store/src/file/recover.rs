@@ -23,10 +23,11 @@ use super::block::{Block, Mark};
 use super::content::{self, Content};
 use super::index::GAP_MAX;
 use super::subjects::SubjectInfo;
-use super::ttl::{MessageTtls, has_schedule, has_ttl};
+use super::ttl::{has_schedule, has_ttl};
 use super::write::{FLOOR_MAGIC, PURGE_BODY};
 use super::{Compression, FileStore, FileStoreError, SEQ_END};
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
+use crate::markers::Markers;
 use crate::sequence_set::SequenceSet;
 use crate::stream_store::{StoreError, StreamState};
 
@@ -216,12 +217,13 @@ impl FileStore {
         self.finish_intent(&numbers)?;
         let numbers = self.block_numbers()?;
         self.remove_leftovers()?;
-        if !self.recover_by_index(&numbers) {
+        if self.recover_by_index(&numbers) {
+            self.read_message_caches();
+        } else {
             self.scan_all(&numbers)?;
         }
-        if self.config.allow_message_ttl {
-            self.recover_ttls().map_err(|source| self.write_error(source))?;
-        }
+        self.recover_by_headers(now).map_err(|source| self.write_error(source))?;
+        self.recover_all_sources().map_err(|source| self.write_error(source))?;
         if !self.file_config.read_only {
             self.enforce_at_start(now).map_err(|source| self.write_error(source))?;
         }
@@ -334,9 +336,8 @@ impl FileStore {
             | FileStoreError::TooLarge { .. }
             | FileStoreError::TooSparse => StoreError::Damaged,
         })?;
-        if self.config.allow_message_ttl {
-            self.recover_ttls()?;
-        }
+        // The time only matters for schedules that fire again and again; they catch up.
+        self.recover_by_headers(self.state.last_time.unwrap_or(Timestamp(0)))?;
         self.oldest = None;
         self.find_oldest();
         Ok(())
@@ -350,6 +351,8 @@ impl FileStore {
         self.deleted = SequenceSet::new();
         self.lost = SequenceSet::new();
         self.ttls = None;
+        self.schedules = None;
+        self.markers = Markers::default();
         self.file = None;
         self.flushed = 0;
         self.needs_sync = false;
@@ -550,9 +553,6 @@ impl FileStore {
             before = block.last;
         }
         self.flushed = self.blocks.back().and_then(|block| block.size).unwrap_or(0);
-        if self.config.allow_message_ttl {
-            self.ttls = Some(MessageTtls::default());
-        }
         self.make_last_plain()?;
         while self.blocks.len() > 1 && self.blocks[0].count == 0 && !self.file_config.read_only {
             self.let_go(0);

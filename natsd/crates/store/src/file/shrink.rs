@@ -18,6 +18,8 @@ use super::ttl::MessageTtls;
 use super::write::{FLOOR_SIZE, PURGE_BODY, floor_body, tombstone};
 use super::{Compression, FileStore, SEQ_END};
 use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind};
+use crate::markers::Markers;
+use crate::schedule::Schedules;
 use crate::sequence_set::SequenceSet;
 use crate::stream_store::{Filter, StoreError, StreamState};
 
@@ -28,6 +30,8 @@ impl FileStore {
         self.deleted = SequenceSet::new();
         self.lost = SequenceSet::new();
         self.ttls = self.config.allow_message_ttl.then(MessageTtls::default);
+        self.schedules = self.config.allow_message_schedules.then(Schedules::new);
+        self.markers = Markers::default();
         self.oldest = None;
         self.cached.clear();
         self.sparse.clear();
@@ -217,10 +221,10 @@ impl FileStore {
         let is_there = self.is_live(seq);
         let mut records = Vec::new();
         let mut tail = Vec::new();
-        // Whether what is read goes away, and takes tombstones of the head with it.
-        let (mut is_past, mut tells_head) =
-            (false, self.is_head_untold && self.state.first_seq > 1);
         let first = self.state.first_seq;
+        // What is read goes away, and tombstones of the head with it.
+        let mut is_past = false;
+        let mut tells_head = self.is_head_untold && first > 1 || first > seq;
         let hash = self.hash_of_block(self.blocks[index].number);
         for other in index..self.blocks.len() {
             let cache = self.load_block(other, 0)?;
@@ -298,6 +302,10 @@ impl FileStore {
                     if let Some(ttls) = &mut self.ttls {
                         ttls.remove(removed, record.timestamp, record.headers);
                     }
+                    if let Some(schedules) = &mut self.schedules {
+                        schedules.remove(removed);
+                    }
+                    self.markers.forget(removed, record.subject);
                     if !record.subject.is_empty() {
                         self.unlink(record.subject, removed, number, None);
                     }
