@@ -5,7 +5,8 @@
 use libfuzzer_sys::fuzz_target;
 use natsd_base::Timestamp;
 use natsd_store::{
-    ConsumerState, Disk, FileStore, Filter, MemDisk, SequenceSet, StreamSnapshot, TimeHashWheel,
+    ConsumerState, Disk, FileStore, FileStoreConfig, Filter, MemDisk, SequenceSet, StoreConfig,
+    StreamSnapshot, StreamStore, TimeHashWheel,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -57,14 +58,16 @@ fn consumer(bytes: &[u8]) {
     assert!(ConsumerState::decode(&encoded).is_ok(), "{state:?}");
 }
 
-/// One block of a stream: every message that is said to be there can be read.
+/// A block or an index of a stream: every message that is said to be there can be read.
 fn block(bytes: &[u8]) {
     let disk = MemDisk::new();
     let messages_dir = Path::new(STREAM_DIR).join("msgs");
     disk.create_dir_all(&messages_dir).expect("memory");
     let file = disk.open(&messages_dir.join("1.blk"), true).expect("memory");
     file.write_all_at(bytes, 0).expect("memory");
-    let opened = FileStore::open(Arc::new(disk), Path::new(STREAM_DIR), "S");
+    let file_config = FileStoreConfig::new("S");
+    let (dir, config) = (Path::new(STREAM_DIR), StoreConfig::default());
+    let opened = FileStore::open(Arc::new(disk), dir, file_config, config, Timestamp(0));
     let Ok(mut store) = opened else { return };
     let (mut next, mut messages) = (0, 0);
     while let Some(message) = store.load_next(Filter::All, next).expect("it was scanned") {

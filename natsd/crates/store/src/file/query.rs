@@ -32,7 +32,10 @@ impl FileStore {
     /// The records of a block, from the disk.
     pub(super) fn read_block(&self, number: u32) -> Result<Content, StoreError> {
         let file = self.disk.open(&self.block_path(number), false)?;
-        let bytes = file.read_all()?;
+        let mut bytes = file.read_all()?;
+        if let Some(key) = self.block_key(number)? {
+            key.apply(0, &mut bytes);
+        }
         Ok(super::content::of(&self.hash_of_block(number), bytes))
     }
 
@@ -62,7 +65,10 @@ impl FileStore {
         // The file of a new block comes with its first flush.
         let has_file = !is_last || self.flushed > 0;
         if has_file && partial.is_none_or(|cache| cache.start > 0) {
-            let mut content = self.read_block(number)?;
+            let mut content = match self.read_block(number) {
+                Err(StoreError::Damaged) => return self.found_damage(),
+                other => other?,
+            };
             let start = partial.map_or(content.records.len(), |cache| cache.start);
             if content.missing > 0 || content.records.len() < start {
                 return self.found_damage();

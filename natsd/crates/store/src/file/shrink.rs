@@ -66,7 +66,10 @@ impl FileStore {
         let mut records = Vec::with_capacity(FLOOR_SIZE);
         let record = tombstone(last_seq, time, PURGE_BODY);
         record.encode(&self.hash_of_block(number), &mut records).expect("it is small");
-        self.write_file(&self.block_path(number), &records)?;
+        // A number that was tried before may have left a file.
+        let key = self.create_block_key(number)?;
+        let bytes = self.encode_block(&records, Compression::None, key.as_ref());
+        self.write_file(&self.block_path(number), &bytes)?;
         self.next_number += 1;
         self.forget_all(first_seq);
         let mut block = Block::new(number, Mark { seq: last_seq, time });
@@ -187,7 +190,9 @@ impl FileStore {
             self.replace_block(index, &records, Compression::None)?;
         } else {
             self.sync_log()?;
-            self.write_durable(&temporary, &records)?;
+            let key = self.block_key(self.blocks[index].number)?;
+            let bytes = self.encode_block(&records, Compression::None, key.as_ref());
+            self.write_durable(&temporary, &bytes)?;
             self.needs_dir_sync = true;
             self.sync_names()?;
             self.write_intent(index)?;
@@ -199,7 +204,7 @@ impl FileStore {
             self.finish_truncation(number, index)?;
         }
         if !is_cut {
-            self.file = None;
+            (self.file, self.file_key) = (None, None);
             self.flushed = records.len();
         }
         self.shrink_to(index, seq, last_time, &records);
@@ -276,9 +281,7 @@ impl FileStore {
             return Ok(()); // The rest was never on disk.
         }
         let number = self.blocks.back().map_or(0, |block| block.number);
-        if self.file.is_none() {
-            self.file = Some(self.disk.open(&self.block_path(number), false)?);
-        }
+        self.open_last(number)?;
         let file = self.file.as_ref().expect("it was opened");
         file.set_len(size as u64)?;
         if let Err(error) = file.sync_data() {

@@ -14,6 +14,7 @@ use crate::stream_store::{
 use crate::ttl::Ttl;
 
 mod content;
+mod keys;
 mod parity;
 
 pub(crate) const DIR: &str = "/s";

@@ -15,7 +15,7 @@ use natsd_base::Timestamp;
 
 use super::block::{Block, Mark};
 use super::cache::BlockCache;
-use super::{Compression, FileStore, content};
+use super::{Compression, FileStore};
 use crate::block::{BlockHash, EMPTY_RECORD_SIZE, Record, RecordKind};
 use crate::disk::DiskFile;
 use crate::stream_store::StoreError;
@@ -81,7 +81,7 @@ impl FileStore {
         let block = Block::new(self.next_number, self.last_mark());
         self.next_number += 1;
         self.blocks.push_back(block);
-        self.file = None;
+        (self.file, self.file_key) = (None, None);
         self.flushed = 0;
     }
 
@@ -216,17 +216,37 @@ impl FileStore {
         self.check_writable()?;
         let last = self.blocks.back().expect("something is pending");
         let (number, size) = (last.number, last.size.unwrap_or(0));
-        if self.file.is_none() {
-            self.file = Some(self.disk.open(&self.block_path(number), true)?);
-            self.needs_dir_sync |= self.flushed == 0;
-        }
+        self.open_last(number)?;
         let (last, file) = (self.blocks.back(), self.file.as_ref());
         let cache = last.and_then(|block| block.cache.as_ref()).expect("something is pending");
         let bytes = &cache.records[self.flushed - cache.start..];
         let file = file.expect("it was opened");
-        file.write_all_at(bytes, self.flushed as u64)?;
+        let offset = self.flushed as u64;
+        match &self.file_key {
+            Some(key) => {
+                let mut bytes = bytes.to_vec();
+                key.apply(offset, &mut bytes);
+                file.write_all_at(&bytes, offset)?;
+            }
+            None => file.write_all_at(bytes, offset)?,
+        }
         self.flushed = size;
         self.needs_sync = true;
+        Ok(())
+    }
+
+    /// Opens the file of the last block; makes it, and its key, when it is new.
+    pub(super) fn open_last(&mut self, number: u32) -> Result<(), StoreError> {
+        if self.file.is_some() {
+            return Ok(());
+        }
+        let path = self.block_path(number);
+        // What was not flushed yet may have a file already, from before a write failed.
+        let is_new = self.flushed == 0 && self.disk.open(&path, false).is_err();
+        self.file_key =
+            if is_new { self.create_block_key(number)? } else { self.block_key(number)? };
+        self.file = Some(self.disk.open(&path, true)?);
+        self.needs_dir_sync |= self.flushed == 0;
         Ok(())
     }
 
@@ -269,7 +289,10 @@ impl FileStore {
         for number in std::mem::take(&mut self.obsolete) {
             match self.disk.remove_file(&self.block_path(number)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => self.obsolete.push(number),
-                Ok(()) | Err(_) => self.needs_dir_sync = true,
+                Ok(()) | Err(_) => {
+                    let _: io::Result<()> = self.disk.remove_file(&self.key_path(number));
+                    self.needs_dir_sync = true;
+                }
             }
         }
     }
@@ -313,12 +336,8 @@ impl FileStore {
         compression: Compression,
     ) -> Result<(), StoreError> {
         let path = self.block_path(self.blocks[index].number);
-        match compression {
-            Compression::S2 if records.len() > 8 => {
-                self.write_file(&path, &content::compress(records))?;
-            }
-            Compression::S2 | Compression::None => self.write_file(&path, records)?,
-        }
+        let key = self.block_key(self.blocks[index].number)?;
+        self.write_file(&path, &self.encode_block(records, compression, key.as_ref()))?;
         let is_last = index + 1 == self.blocks.len();
         let block = &mut self.blocks[index];
         block.size = Some(records.len());
