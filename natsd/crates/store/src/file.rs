@@ -214,6 +214,10 @@ pub struct FileStore {
     flushed: usize,
     /// Some of them are not durable yet.
     needs_sync: bool,
+    /// Nothing says yet that what was written last is durable.
+    needs_marker: bool,
+    /// Something was written since the store was opened.
+    has_written: bool,
     /// Names in the folder are not durable yet.
     needs_dir_sync: bool,
     /// Blocks whose files go when the log is durable.
@@ -269,6 +273,8 @@ impl FileStore {
             file_key: None,
             flushed: 0,
             needs_sync: false,
+            needs_marker: false,
+            has_written: false,
             needs_dir_sync: false,
             obsolete: Vec::new(),
             is_head_untold: false,
@@ -288,7 +294,7 @@ impl FileStore {
         if self.is_stopped {
             return Ok(());
         }
-        let result = self.sync().and_then(|()| self.write_caches());
+        let result = self.sync().and_then(|()| self.mark_end()).and_then(|()| self.write_caches());
         self.is_stopped = true;
         self.file = None;
         result

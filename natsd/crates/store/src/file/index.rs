@@ -254,6 +254,7 @@ impl FileStore {
             (last.size, last.last_hash) = (Some(size), index.last_hash);
         }
         self.flushed = size;
+        (self.needs_sync, self.needs_marker) = (size > 0, true);
         // It does not say which of the sequences before the first are told to be removed.
         self.is_head_untold = self.state.first_seq > 1;
         true

@@ -70,7 +70,8 @@ impl FileStore {
                 other => other?,
             };
             let start = partial.map_or(content.records.len(), |cache| cache.start);
-            if content.missing > 0 || content.records.len() < start {
+            let is_short = content.missing > 0 && !self.is_known_damage(number);
+            if is_short || content.records.len() < start {
                 return self.found_damage();
             }
             content.records.truncate(start);
@@ -85,6 +86,9 @@ impl FileStore {
         let (mut ttls, mut schedules) = (0, 0);
         for scanned in BlockScan::new(&cache.hash.clone(), &records) {
             let Scanned::Record { offset, record, .. } = scanned else {
+                if self.is_known_damage(number) {
+                    continue;
+                }
                 return self.found_damage();
             };
             if record.kind != RecordKind::Message || record.seq <= last {
@@ -111,6 +115,11 @@ impl FileStore {
         block.cache = Some(Box::new(cache));
         self.make_room(number);
         Ok(())
+    }
+
+    /// Whether the block was found to be damaged and could not be written anew.
+    fn is_known_damage(&self, number: u32) -> bool {
+        self.is_stopped && self.damaged.iter().any(|damaged| damaged.block == number)
     }
 
     /// A block is not what it was thought to be.

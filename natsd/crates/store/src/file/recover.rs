@@ -25,7 +25,7 @@ use super::index::GAP_MAX;
 use super::keys::KeyState;
 use super::subjects::SubjectInfo;
 use super::ttl::{has_schedule, has_ttl};
-use super::write::{FLOOR_MAGIC, PURGE_BODY};
+use super::write::{FLOOR_MAGIC, PURGE_BODY, SYNC_MAGIC};
 use super::{Compression, FileStore, FileStoreError, SEQ_END};
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
 use crate::markers::Markers;
@@ -114,8 +114,14 @@ struct ScannedBlock {
 }
 
 impl Scan {
-    /// Reads all records of a block.
-    fn read(&mut self, number: u32, hash: &BlockHash, content: &Content) -> ScannedBlock {
+    /// Reads all records of a block up to the byte `end`.
+    fn read(
+        &mut self,
+        number: u32,
+        hash: &BlockHash,
+        content: &Content,
+        end: usize,
+    ) -> ScannedBlock {
         self.messages.clear();
         self.missing.clear();
         let least = self.least.get(&number).copied().unwrap_or(0);
@@ -123,7 +129,8 @@ impl Scan {
         let mut damaged = Vec::new();
         let mut lowest = None;
         let mut damage_after = None;
-        for scanned in BlockScan::new(hash, &content.records) {
+        let whole = content.records.get(..end).unwrap_or_default();
+        for scanned in BlockScan::new(hash, whole) {
             let (offset, size, damage, kind) = match scanned {
                 Scanned::Record { offset, record, .. } => {
                     let mark = Mark { seq: record.seq, time: record.timestamp };
@@ -157,6 +164,11 @@ impl Scan {
             };
             let after_seq = last.map_or(0, |last| last.seq);
             damage_after.get_or_insert(after_seq);
+            damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
+        }
+        if let size @ 1.. = content.records.len() - end {
+            let after_seq = last.map_or(0, |last| last.seq);
+            let (offset, damage, kind) = (end, Damage::Cut, DamageKind::Tail);
             damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
         }
         if let Ok(size @ 1..) = usize::try_from(content.missing) {
@@ -431,11 +443,12 @@ impl FileStore {
                 break;
             }
             let (hash, content) = self.read_content(number)?;
-            let scanned = scan.read(number, &hash, &content);
+            let is_last = index + 1 == numbers.len();
+            let end = if is_last { written_size(&hash, &content) } else { content.records.len() };
+            let scanned = scan.read(number, &hash, &content, end);
             if scanned.overlaps && !scan.least.contains_key(&number) {
                 return Ok(false);
             }
-            let is_last = index + 1 == numbers.len();
             self.add_scanned(scan, number, &scanned, &content, is_last)?;
         }
         Ok(true)
@@ -573,6 +586,7 @@ impl FileStore {
             before = block.last;
         }
         self.flushed = self.blocks.back().and_then(|block| block.size).unwrap_or(0);
+        (self.needs_sync, self.needs_marker) = (self.flushed > 0, true);
         self.make_last_plain()?;
         while self.blocks.len() > 1 && self.blocks[0].count == 0 && !self.file_config.read_only {
             self.let_go(0);
@@ -713,6 +727,29 @@ impl FileStore {
             Err(error) => Err(self.stop_writing(&error)),
         }
     }
+}
+
+/// How much of the last block was written before whatever stopped the server. Damage before a
+/// record that says that everything before it was durable came later; behind the last of those it
+/// is a write that was cut or torn, and what follows it was never promised. Where there is no such
+/// record, which is where a Go server wrote, nobody knows.
+fn written_size(hash: &BlockHash, content: &Content) -> usize {
+    let mut has_marker = false;
+    let mut damaged_at = None;
+    for scanned in BlockScan::new(hash, &content.records) {
+        match scanned {
+            Scanned::Record { record, .. } => {
+                if record.seq == 0 && record.body.len() == 12 && record.body.starts_with(SYNC_MAGIC)
+                {
+                    (has_marker, damaged_at) = (true, None);
+                }
+            }
+            Scanned::Damaged { offset, .. } | Scanned::Tail { offset, .. } => {
+                damaged_at.get_or_insert(offset);
+            }
+        }
+    }
+    damaged_at.filter(|_| has_marker).unwrap_or(content.records.len())
 }
 
 /// Adds a message to its subject in the block.

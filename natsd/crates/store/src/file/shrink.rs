@@ -15,7 +15,7 @@ use super::block::{Block, Mark};
 use super::cache::BlockCache;
 use super::remove::for_each_record;
 use super::ttl::MessageTtls;
-use super::write::{FLOOR_SIZE, PURGE_BODY, floor_body, tombstone};
+use super::write::{FLOOR_MAGIC, FLOOR_SIZE, PURGE_BODY, marked_body, tombstone};
 use super::{Compression, FileStore, SEQ_END};
 use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind};
 use crate::markers::Markers;
@@ -77,6 +77,7 @@ impl FileStore {
         block.last_hash = *records.last_chunk().expect("every record has a hash");
         self.blocks.push_back(block);
         self.flushed = records.len();
+        self.needs_marker = true;
         self.told_floor = last_seq;
         self.remove_obsolete();
         Ok(purged)
@@ -206,6 +207,7 @@ impl FileStore {
         if !is_cut {
             (self.file, self.file_key) = (None, None);
             self.flushed = records.len();
+            self.needs_marker = true;
         }
         self.shrink_to(index, seq, last_time, &records);
         if let Err(error) = unlinked {
@@ -235,7 +237,9 @@ impl FileStore {
             let cache = self.load_block(other, 0)?;
             for_each_record(&cache.records, |record, bytes| {
                 let is_tombstone = record.kind == RecordKind::Tombstone;
-                if record.seq > seq {
+                if is_tombstone && record.seq == 0 && (is_past || other != index) {
+                    // What it says does not hold any more.
+                } else if record.seq > seq {
                     is_past |= !is_tombstone;
                 } else if is_tombstone && is_past && record.seq < first {
                     tells_head = true;
@@ -258,7 +262,7 @@ impl FileStore {
             tombstone(removed, time, b"").encode(&hash, &mut records).expect("it is small");
         }
         if tells_head {
-            let body = floor_body(records.len());
+            let body = marked_body(FLOOR_MAGIC, records.len());
             let record = tombstone((first - 1).min(seq), Timestamp(0), &body);
             record.encode(&hash, &mut records).expect("it is small");
         }
@@ -288,7 +292,7 @@ impl FileStore {
             return Err(self.stop_writing(&error));
         }
         self.flushed = size;
-        self.needs_sync = false;
+        (self.needs_sync, self.needs_marker) = (false, true);
         self.sync_names()
     }
 
