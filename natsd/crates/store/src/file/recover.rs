@@ -27,6 +27,7 @@ use super::subjects::SubjectInfo;
 use super::ttl::{has_schedule, has_ttl};
 use super::write::{FLOOR_MAGIC, PURGE_BODY, SYNC_MAGIC};
 use super::{Compression, FileStore, FileStoreError, SEQ_END};
+use crate::block::correct_bits;
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
 use crate::markers::Markers;
 use crate::sequence_set::SequenceSet;
@@ -60,7 +61,12 @@ pub enum DamageKind {
     Middle,
     /// Nothing follows: a write that a crash tore, when it is the last block.
     Tail,
+    /// One bit was wrong and was made right: nothing is lost.
+    Corrected,
 }
+
+/// How often a block is read that comes out damaged, and in another way each time.
+pub(super) const READ_ATTEMPTS: usize = 3;
 
 /// The number in a file name, as a server writes it.
 fn number_of(name: &str, suffix: &str) -> Option<u32> {
@@ -451,18 +457,79 @@ impl FileStore {
                 self.obsolete.extend(&numbers[..=index]);
                 break;
             }
-            let (hash, content) = self.read_content(number)?;
             let is_last = index + 1 == numbers.len();
-            let mut end = content.records.len();
-            if is_last {
-                (end, self.has_marker) = written_size(&hash, &content);
-            }
-            let scanned = scan.read(number, &hash, &content, end);
+            let (content, scanned) = self.scan_block(scan, number, is_last)?;
             scan.last_told.get_or_insert(scanned.highest);
             if scanned.overlaps && !scan.least.contains_key(&number) {
                 return Ok(false);
             }
             self.add_scanned(scan, number, &scanned, &content, is_last)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads a block, again when it comes out damaged, and makes right what can be.
+    fn scan_block(
+        &mut self,
+        scan: &mut Scan,
+        number: u32,
+        is_last: bool,
+    ) -> Result<(Content, ScannedBlock), FileStoreError> {
+        let lowest = scan.lowest;
+        let (hash, mut content) = self.read_content(number)?;
+        let mut attempts = 0;
+        loop {
+            let mut end = content.records.len();
+            if is_last {
+                (end, self.has_marker) = written_size(&hash, &content);
+            }
+            scan.lowest = lowest;
+            let scanned = scan.read(number, &hash, &content, end);
+            attempts += 1;
+            if scanned.damaged.is_empty() || attempts > READ_ATTEMPTS {
+                return Ok((content, scanned));
+            }
+            let (_, again) = self.read_content(number)?;
+            if again != content {
+                content = again;
+            } else if self.correct_block(number, &hash, &mut content, is_last)? {
+                attempts = READ_ATTEMPTS;
+            } else {
+                return Ok((content, scanned));
+            }
+        }
+    }
+
+    /// Makes records right that have one wrong bit, on disk too; whether there were any.
+    fn correct_block(
+        &mut self,
+        number: u32,
+        hash: &BlockHash,
+        content: &mut Content,
+        is_last: bool,
+    ) -> Result<bool, FileStoreError> {
+        let corrected = correct_bits(hash, &mut content.records);
+        for &offset in &corrected {
+            let rest = content.records.get(offset..).unwrap_or_default();
+            let (after_seq, size) =
+                Record::decode_checked(rest).map_or((0, 0), |(record, size)| (record.seq, size));
+            let (damage, kind) = (Damage::Checksum, DamageKind::Corrected);
+            self.damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
+        }
+        if corrected.is_empty() || self.is_stopped {
+            return Ok(!corrected.is_empty());
+        }
+        let key = match self.key_state(number) {
+            Ok(KeyState::Key(key)) => Some(key),
+            Ok(_) => None,
+            Err(error) => return Err(Self::read_error(&self.key_path(number), error)),
+        };
+        let compression = if is_last { Compression::None } else { self.file_config.compression };
+        let bytes = self.encode_block(&content.records, compression, key.as_ref());
+        let written = self.write_file(&self.block_path(number), &bytes);
+        if let Err(error) = written {
+            // It can be corrected again the next time.
+            self.note::<()>(Err(error));
         }
         Ok(true)
     }
