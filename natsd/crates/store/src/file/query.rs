@@ -151,7 +151,7 @@ impl FileStore {
     }
 
     /// Lets go of the caches that were used least, but for that of `number` and the last block.
-    fn make_room(&mut self, number: u32) {
+    pub(super) fn make_room(&mut self, number: u32) {
         let last = self.blocks.back().map(|block| block.number);
         let index_of = |store: &Self, number| store.block_from(number);
         let mut size: usize = self
@@ -171,6 +171,10 @@ impl FileStore {
             let index = self.block_from(other);
             if let Some(cache) = self.blocks.get_mut(index).and_then(|block| block.cache.take()) {
                 size -= cache.size();
+                if cache.records.capacity() > self.spare.capacity() {
+                    self.spare = cache.records;
+                    self.spare.clear();
+                }
             }
         }
     }
