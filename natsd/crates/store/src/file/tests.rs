@@ -14,6 +14,7 @@ use crate::stream_store::{
 use crate::ttl::Ttl;
 
 mod content;
+mod go;
 mod parity;
 
 pub(crate) const DIR: &str = "/s";
