@@ -81,7 +81,7 @@ impl Stream {
 
 /// What the other threads have done.
 enum Done {
-    Batch(SyncBatch),
+    Batch(Box<SyncBatch>),
     Checkpoint(GroupId, Lsn),
 }
 
@@ -102,127 +102,174 @@ fn streams(dir: &Path, journal: &mut Journal, count: usize) -> Vec<Stream> {
     (0..count).map(stream).collect()
 }
 
-/// Appends for a while; how many were acknowledged, how long the batches took and how many there
-/// were.
+/// The thread that changes things, as a shard is.
+struct Shard<'a> {
+    dir: &'a Path,
+    journal: Journal,
+    streams: Vec<Stream>,
+    flush: Flush,
+    body: &'a [u8],
+    /// The stream that is next.
+    next: usize,
+    sent: u64,
+    acknowledged: u64,
+    syncs: u64,
+    full: u64,
+    /// Batches under way: their last position, and how many messages were sent by then.
+    waiting: VecDeque<(Lsn, u64)>,
+    checkpoints: u64,
+}
+
+impl Shard<'_> {
+    fn turn(&mut self, in_flight_max: u64) {
+        let first = self.sent;
+        while self.sent - self.acknowledged < in_flight_max {
+            let stream = self.next % self.streams.len();
+            if !self.streams[stream].append(&mut self.journal, self.body, self.flush) {
+                self.full += 1;
+                break;
+            }
+            self.next += 1;
+            self.sent += 1;
+        }
+        if self.flush == Flush::EachTurn {
+            let turn = usize::try_from(self.sent - first).expect("a thousand");
+            for back in 1..=turn.min(self.streams.len()) {
+                let stream = (self.next - back) % self.streams.len();
+                self.streams[stream].flush();
+            }
+        }
+    }
+
+    fn checkpoint(&mut self, to_pool: &mpsc::Sender<(GroupId, Lsn, PathBuf)>) {
+        if self.checkpoints > 0 {
+            return;
+        }
+        for (group, _) in self.journal.checkpoint_due(Timestamp(0)) {
+            let lsn = self.journal.last_of(group); // Later changes go with it.
+            let stream = self.streams.iter().position(|stream| stream.group == group);
+            let stream = stream.expect("all are there");
+            self.streams[stream].flush();
+            to_pool.send((group, lsn, block_path(self.dir, stream))).expect("it waits");
+            self.checkpoints += 1;
+        }
+    }
+
+    fn finish(&mut self, done: Done) {
+        match done {
+            Done::Checkpoint(group, lsn) => {
+                self.journal.checkpointed(group, lsn);
+                self.checkpoints -= 1;
+            }
+            Done::Batch(batch) => {
+                let durable = self.journal.synced(*batch).expect("disk");
+                self.syncs += 1;
+                while let Some((_, sent)) = self.waiting.pop_front_if(|(lsn, _)| *lsn <= durable) {
+                    self.acknowledged = sent;
+                }
+            }
+        }
+    }
+}
+
+/// Runs batches, and syncs files for checkpoints: a thousand of them take some time, which the
+/// turns do not wait for.
+fn start_threads<'scope>(
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    batches: mpsc::Receiver<Box<SyncBatch>>,
+    due: mpsc::Receiver<(GroupId, Lsn, PathBuf)>,
+) -> mpsc::Receiver<Done> {
+    let (to_shard, done) = mpsc::channel::<Done>();
+    let batch_done = to_shard.clone();
+    scope.spawn(move || {
+        for mut batch in batches {
+            batch.run();
+            if batch_done.send(Done::Batch(batch)).is_err() {
+                return;
+            }
+        }
+    });
+    let due = Arc::new(Mutex::new(due));
+    for _ in 0..POOL {
+        let (due, to_shard) = (Arc::clone(&due), to_shard.clone());
+        scope.spawn(move || {
+            let next = || due.lock().expect("nobody panics").recv();
+            while let Ok((group, lsn, path)) = next() {
+                let file = RealDisk::new().open(&path, false).expect("disk");
+                file.sync_data().expect("disk");
+                if to_shard.send(Done::Checkpoint(group, lsn)).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    done
+}
+
+/// Appends for a while, and says how fast that was.
 fn measure(dir: &Path, stream_count: usize, flush: Flush, body_size: usize) {
     let (median, slow) = sync_latency(dir);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new());
     let config = JournalConfig { salt: [1, 2], ..JournalConfig::default() };
     let recovery = Recovery::scan(disk, &dir.join("journal")).expect("disk");
     let mut journal = recovery.start(config).expect("disk");
-    let mut streams = streams(dir, &mut journal, stream_count);
-    let body = vec![7; body_size];
-    let (to_disk, batches) = mpsc::channel::<SyncBatch>();
-    let (to_pool, due) = mpsc::channel::<(GroupId, Lsn, PathBuf)>();
-    let (to_shard, done) = mpsc::channel::<Done>();
-    std::thread::scope(|scope| {
-        let batch_done = to_shard.clone();
-        scope.spawn(move || {
-            for mut batch in batches {
-                batch.run();
-                if batch_done.send(Done::Batch(batch)).is_err() {
-                    return;
-                }
-            }
-        });
-        // A checkpoint of a thousand files takes some time, which the turns do not wait for.
-        let due = Arc::new(Mutex::new(due));
-        for _ in 0..POOL {
-            let (due, to_shard) = (Arc::clone(&due), to_shard.clone());
-            scope.spawn(move || {
-                let next = || due.lock().expect("nobody panics").recv();
-                while let Ok((group, lsn, path)) = next() {
-                    let file = RealDisk::new().open(&path, false).expect("disk");
-                    file.sync_data().expect("disk");
-                    if to_shard.send(Done::Checkpoint(group, lsn)).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        let (mut sent, mut acknowledged, mut syncs, mut full) = (0_u64, 0_u64, 0_u64, 0_u64);
-        let (mut checkpoints, mut is_under_way) = (0, false);
-        let mut waiting = VecDeque::new();
-        let mut next = 0;
+    let streams = streams(dir, &mut journal, stream_count);
+    let mut shard = Shard {
+        dir,
+        journal,
+        streams,
+        flush,
+        body: &vec![7; body_size],
+        next: 0,
+        sent: 0,
+        acknowledged: 0,
+        syncs: 0,
+        full: 0,
+        waiting: VecDeque::new(),
+        checkpoints: 0,
+    };
+    let (to_disk, batches) = mpsc::channel();
+    let (to_pool, due) = mpsc::channel();
+    let (seconds, count, syncs) = std::thread::scope(|scope| {
+        let done = start_threads(scope, batches, due);
         // Half of them first, so that one half gathers while the other is under way.
-        let mut limit = IN_FLIGHT / 2;
+        shard.turn(IN_FLIGHT / 2);
         let start = Instant::now();
         let mut warm = None;
         while start.elapsed() < RUN * 2 {
             if warm.is_none() && start.elapsed() > RUN {
-                warm = Some((Instant::now(), acknowledged, syncs));
+                warm = Some((Instant::now(), shard.acknowledged, shard.syncs));
             }
-            let first = sent;
-            while sent - acknowledged < limit {
-                let stream = next % streams.len();
-                if !streams[stream].append(&mut journal, &body, flush) {
-                    full += 1;
-                    break;
+            if let Some(batch) = shard.journal.take_batch() {
+                shard.waiting.push_back((shard.journal.last(), shard.sent));
+                to_disk.send(Box::new(batch)).expect("the thread waits");
+            } else {
+                shard.checkpoint(&to_pool);
+                if !shard.waiting.is_empty() {
+                    shard.finish(done.recv().expect("a batch is under way"));
                 }
-                next += 1;
-                sent += 1;
+                done.try_iter().for_each(|done| shard.finish(done));
             }
-            limit = IN_FLIGHT;
-            if flush == Flush::EachTurn {
-                let turn = usize::try_from(sent - first).expect("a thousand").min(streams.len());
-                for back in 1..=turn {
-                    let stream = (next - back) % streams.len();
-                    streams[stream].flush();
-                }
-            }
-            if let Some(batch) = journal.take_batch() {
-                waiting.push_back((journal.last(), sent));
-                to_disk.send(batch).expect("the thread waits");
-                is_under_way = true;
-                continue;
-            }
-            if checkpoints == 0 {
-                for (group, _) in journal.checkpoint_due(Timestamp(0)) {
-                    let lsn = journal.last_of(group); // Later changes go with it.
-                    let stream = streams.iter_mut().position(|stream| stream.group == group);
-                    let stream = stream.expect("all are there");
-                    streams[stream].flush();
-                    to_pool.send((group, lsn, block_path(dir, stream))).expect("it waits");
-                    checkpoints += 1;
-                }
-            }
-            let mut event = is_under_way.then(|| done.recv().expect("one is under way"));
-            while let Some(done_now) = event.take().or_else(|| done.try_recv().ok()) {
-                match done_now {
-                    Done::Checkpoint(group, lsn) => {
-                        journal.checkpointed(group, lsn);
-                        checkpoints -= 1;
-                    }
-                    Done::Batch(batch) => {
-                        let durable = journal.synced(batch).expect("disk");
-                        syncs += 1;
-                        is_under_way = false;
-                        while let Some((_, sent)) = waiting.pop_front_if(|(lsn, _)| *lsn <= durable)
-                        {
-                            acknowledged = sent;
-                        }
-                    }
-                }
-            }
+            shard.turn(IN_FLIGHT);
         }
         drop((to_disk, to_pool));
-        let (since, acknowledged_before, syncs_before) = warm.expect("it ran long enough");
+        let (since, acknowledged, syncs) = warm.expect("it ran long enough");
         let seconds = since.elapsed().as_secs_f64();
-        let count = (acknowledged - acknowledged_before) as f64;
-        let syncs = (syncs - syncs_before) as f64;
-        let kind = match flush {
-            Flush::NoBlocks => "journal alone",
-            Flush::EachTurn => "and blocks, flushed each turn",
-            Flush::Lazily => "and blocks, flushed lazily",
-        };
-        println!(
-            "{stream_count:5} streams, {body_size:5} B, {kind:30} {:6.2} M/s, {:5.0} a sync, {:4.0} µs; one sync before: p50 {median} µs, p99 {slow} µs; \
-             full {full} times",
-            count / seconds / 1e6,
-            count / syncs,
-            seconds / syncs * 1e6,
-        );
+        (seconds, (shard.acknowledged - acknowledged) as f64, (shard.syncs - syncs) as f64)
     });
+    let kind = match flush {
+        Flush::NoBlocks => "journal alone",
+        Flush::EachTurn => "and blocks, flushed each turn",
+        Flush::Lazily => "and blocks, flushed lazily",
+    };
+    println!(
+        "{stream_count:5} streams, {body_size:5} B, {kind:30} {:6.2} M/s, {:5.0} a sync, \
+         {:4.0} µs; one sync before: p50 {median} µs, p99 {slow} µs; full {} times",
+        count / seconds / 1e6,
+        count / syncs,
+        seconds / syncs * 1e6,
+        shard.full,
+    );
     std::fs::remove_dir_all(dir).expect("disk");
 }
 

@@ -95,13 +95,27 @@ impl ConsumerState {
         out
     }
 
-    /// Reads the bytes of a state.
+    /// Reads the bytes of a state. What follows them is not looked at, as in Go.
     pub fn decode(input: &[u8]) -> Result<Self, CorruptConsumerState> {
+        Self::decode_start(input).map(|(state, _)| state)
+    }
+
+    /// The state that `input` begins with, and what follows.
+    pub(crate) fn decode_start(input: &[u8]) -> Result<(Self, &[u8]), CorruptConsumerState> {
         let (version, mut rest) = match input {
             [MAGIC, version @ (1 | VERSION), rest @ ..] => (*version, rest),
             _ => return Err(CorruptConsumerState),
         };
-        Self::take(version, &mut rest).ok_or(CorruptConsumerState)
+        let state = Self::take(version, &mut rest).ok_or(CorruptConsumerState)?;
+        Ok((state, rest))
+    }
+
+    /// The version that the bytes of a state claim to have, if it is one that is not known.
+    pub(crate) fn newer_version(input: &[u8]) -> Option<u8> {
+        match input {
+            [MAGIC, version, ..] if *version > VERSION => Some(*version),
+            _ => None,
+        }
     }
 
     fn take(version: u8, input: &mut &[u8]) -> Option<Self> {

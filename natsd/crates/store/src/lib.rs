@@ -8,23 +8,42 @@
 
 pub mod block;
 mod consumer_state;
+mod consumer_store;
+mod crypt;
 mod disk;
 mod file;
+mod headers;
 pub mod journal;
+mod markers;
 mod memory;
+mod schedule;
 mod sequence_set;
 mod snapshot;
+mod sources;
+pub mod stream_dir;
 mod stream_store;
 mod ttl;
 mod varint;
 mod wheel;
 
 pub use consumer_state::{ConsumerState, CorruptConsumerState, PendingMessage, SequencePair};
+pub use consumer_store::{
+    AckPolicy, ConsumerFiles, ConsumerStore, ConsumerStoreConfig, ConsumerStoreError,
+    FileConsumerStore, MemConsumerStore,
+};
+pub use crypt::{
+    BlockKey, Cipher, CryptError, Random, RandomSource, SealKey, StoreKeys, StreamKeys,
+};
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, RealDisk, SimDisk, Unsynced};
 pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
+pub use markers::{Expired, marker_headers};
 pub use memory::MemStore;
+pub use schedule::{
+    Firing, InvalidSchedule, ScheduledMessage, Schedules, SchedulesError, next_firing,
+};
 pub use sequence_set::{SequenceSet, SequenceSetError, Sequences};
 pub use snapshot::{DeleteBlock, SnapshotError, SourceState, StreamSnapshot, sync_deleted};
+pub use sources::{SourcesError, decode_sources, encode_sources};
 pub use stream_store::{
     Discard, Filter, NewMessage, StoreConfig, StoreError, StoredMessage, StreamState, StreamStore,
     SubjectState,

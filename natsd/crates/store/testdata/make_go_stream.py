@@ -1,11 +1,12 @@
 """Writes streams that a Go server stored, and what the server said of them.
 
-usage: make_go_stream.py NATS_SERVER_BINARY PORT
+usage: make_go_stream.py NATS_SERVER_BINARY PORT [plain] [chacha] [aes]
 
 go-stream/ has every kind of record, go-blocks/ several blocks, go-compressed/ compressed ones,
-go-consumer.dat is a consumer of the first.
+go-consumer.dat is a consumer of the first. go-chacha/ and go-aes/ are whole encrypted streams with
+a consumer.
 src/block/tests.rs looks at the records, index.db and thw.db of the first, src/file/tests.rs at
-all streams.
+all streams that are not encrypted, src/crypt/tests.rs at those that are.
 """
 import asyncio
 import base64
@@ -23,6 +24,7 @@ import time
 import nats
 
 HERE = pathlib.Path(__file__).parent
+CIPHERS = ("chacha", "aes")
 
 
 def nanoseconds(text: str) -> int:
@@ -116,41 +118,87 @@ async def fill_blocks(connection, name: str, compression: str) -> list[str]:
     return await describe(connection, name)
 
 
-async def fill(port: str) -> dict[str, list[str]]:
+async def fill_encrypted(connection) -> list[str]:
+    """Two blocks, and a consumer that waits for two acknowledgements."""
+    await ask(connection, "STREAM.CREATE.SECRET", {
+        "name": "SECRET", "subjects": ["secret.*"], "storage": "file", "retention": "limits",
+        "max_consumers": -1, "max_msgs": -1, "max_bytes": 100000, "max_age": 0,
+    })
+    for number in range(1, 24):
+        await connection.jetstream().publish(f"secret.{number % 3}", b"%d" % number * 1000)
+    await ask(connection, "STREAM.MSG.DELETE.SECRET", {"seq": 2, "no_erase": True})
+    await ask(connection, "STREAM.MSG.DELETE.SECRET", {"seq": 5})
+    pull = await connection.jetstream().pull_subscribe("secret.>", durable="C", stream="SECRET")
+    messages = await pull.fetch(4)
+    await messages[0].ack_sync()
+    await messages[2].ack_sync()
+    return await describe(connection, "SECRET")
+
+
+async def fill_plain(connection) -> dict[str, list[str]]:
+    return {
+        "FIXTURE": await fill_stream(connection),
+        "C": await fill_consumer(connection),
+        "BLOCKS": await fill_blocks(connection, "BLOCKS", "none"),
+        "COMPRESSED": await fill_blocks(connection, "COMPRESSED", "s2"),
+    }
+
+
+async def fill_with(port: str, fill):
     connection = await nats.connect(f"nats://127.0.0.1:{port}")
     try:
-        return {
-            "FIXTURE": await fill_stream(connection),
-            "C": await fill_consumer(connection),
-            "BLOCKS": await fill_blocks(connection, "BLOCKS", "none"),
-            "COMPRESSED": await fill_blocks(connection, "COMPRESSED", "s2"),
-        }
+        return await fill(connection)
     finally:
         await connection.close()
 
 
-def main() -> None:
-    binary, port = sys.argv[1:]
+def run(binary: str, port: str, folder: str, jetstream: str, fill):
+    """What `fill` says of a server with this configuration, after it was stopped."""
+    config = pathlib.Path(folder, "server.conf")
+    store = f'store_dir: "{folder}"'
+    config.write_text(f"listen: 127.0.0.1:{port}\njetstream {{ {store}, {jetstream} }}\n")
+    server = subprocess.Popen([binary, "-c", config], stderr=subprocess.PIPE, text=True)
+    while "Server is ready" not in server.stderr.readline():
+        pass
+    try:
+        return asyncio.run(fill_with(port, fill))
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+
+
+def keep(folder: str, target: str, answer: list[str]) -> None:
+    shutil.rmtree(HERE / target, ignore_errors=True)
+    shutil.copytree(folder, HERE / target)
+    (HERE / f"{target}.txt").write_text("\n".join(answer) + "\n")
+
+
+def make_plain(binary: str, port: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        command = [binary, "-js", "-sd", folder, "-a", "127.0.0.1", "-p", port]
-        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        while "Server is ready" not in server.stderr.readline():
-            pass
-        try:
-            answers = asyncio.run(fill(port))
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait()
+        answers = run(binary, port, folder, "", fill_plain)
+        streams = pathlib.Path(folder, "jetstream/$G/streams")
         for name, target in (
             ("FIXTURE", "go-stream"), ("BLOCKS", "go-blocks"), ("COMPRESSED", "go-compressed"),
         ):
-            messages = pathlib.Path(folder, f"jetstream/$G/streams/{name}/msgs")
-            shutil.rmtree(HERE / target, ignore_errors=True)
-            shutil.copytree(messages, HERE / target)
-            (HERE / f"{target}.txt").write_text("\n".join(answers[name]) + "\n")
-        consumer = pathlib.Path(folder, "jetstream/$G/streams/FIXTURE/obs/C/o.dat")
-        shutil.copy(consumer, HERE / "go-consumer.dat")
+            keep(streams / name / "msgs", target, answers[name])
+        shutil.copy(streams / "FIXTURE/obs/C/o.dat", HERE / "go-consumer.dat")
         (HERE / "go-consumer.txt").write_text("\n".join(answers["C"]) + "\n")
+
+
+def make_encrypted(binary: str, port: str, cipher: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        config = f'cipher: {cipher}, key: "key of {cipher}"'
+        answer = run(binary, port, folder, config, fill_encrypted)
+        keep(pathlib.Path(folder, "jetstream/$G/streams/SECRET"), f"go-{cipher}", answer)
+
+
+def main() -> None:
+    binary, port, *only = sys.argv[1:]
+    if not only or "plain" in only:
+        make_plain(binary, port)
+    for cipher in CIPHERS:
+        if not only or cipher in only:
+            make_encrypted(binary, port, cipher)
 
 
 main()
