@@ -35,7 +35,7 @@ pub use crypt::{
     BlockKey, Cipher, CryptError, Random, RandomSource, SealKey, StoreKeys, StreamKeys,
 };
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, RealDisk, SimDisk, Unsynced};
-pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
+pub use file::{Compression, DamageKind, Damaged, FileStore, FileStoreConfig, FileStoreError};
 pub use markers::{Expired, marker_headers};
 pub use memory::MemStore;
 pub use schedule::{

@@ -294,6 +294,24 @@ impl SequenceSet {
         Some(seq)
     }
 
+    /// The highest sequence at or below `seq` that is *not* in the set, or `None` when every one
+    /// down to 0 is.
+    #[must_use]
+    pub fn previous_absent(&self, seq: u64) -> Option<u64> {
+        let mut seq = seq;
+        while let Some(at) = self.find(seq) {
+            let node = self.node(at);
+            let (word, _) = node.place(seq);
+            let bits = !node.words[word] & node.mask(word, 0, seq);
+            let word_first = node.base + word as u64 * WORD_BITS;
+            if bits != 0 {
+                return Some(word_first + u64::from(63 - bits.leading_zeros()));
+            }
+            seq = word_first.checked_sub(1)?;
+        }
+        Some(seq)
+    }
+
     /// The sequences in ascending order.
     #[must_use]
     pub fn iter(&self) -> Sequences<'_> {

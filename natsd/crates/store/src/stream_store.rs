@@ -6,6 +6,7 @@
 //! Source: Go `server/store.go` `StreamStore`.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use natsd_base::Timestamp;
@@ -45,6 +46,18 @@ pub enum StoreError {
     /// More subjects match than the caller allows.
     #[error("too many matching results for request")]
     TooManyResults,
+    /// A message is too large for the store's format.
+    #[error("message too large")]
+    TooLarge,
+    /// The disk refused. Nothing has changed; what was stored before is still readable.
+    #[error("store: disk error: {0}")]
+    Disk(io::ErrorKind),
+    /// The message of this sequence was damaged on disk and is lost.
+    #[error("message is damaged")]
+    Damaged,
+    /// The store does not write any more: it was stopped, is open to read only, or a sync failed.
+    #[error("store is closed")]
+    Stopped,
 }
 
 /// What is done with a message that is over a limit.

@@ -1,6 +1,8 @@
 //! What every store must do. Each test runs with every store that there is.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use natsd_base::Timestamp;
@@ -9,6 +11,8 @@ use natsd_subject::SubjectSet;
 use super::{
     Discard, Filter, NewMessage, StoreConfig, StoreError, StreamState, StreamStore, SubjectState,
 };
+use crate::disk::MemDisk;
+use crate::file::{FileStore, FileStoreConfig};
 use crate::markers::marker_headers;
 use crate::memory::MemStore;
 use crate::snapshot::{SourceState, StreamSnapshot};
@@ -28,6 +32,13 @@ pub(crate) struct Tester {
 impl Tester {
     pub(crate) fn memory(config: StoreConfig) -> Self {
         Self { store: Box::new(MemStore::new(config)), now: START }
+    }
+
+    pub(crate) fn file(config: StoreConfig) -> Self {
+        let (disk, dir) = (Arc::new(MemDisk::new()), Path::new("/s"));
+        let file_config = FileStoreConfig { block_size: 4096, ..FileStoreConfig::new("S") };
+        let store = FileStore::open(disk, dir, file_config, config, START).unwrap();
+        Self { store: Box::new(store), now: START }
     }
 
     pub(crate) fn try_put(&mut self, message: NewMessage<'_>) -> Result<u64, StoreError> {
@@ -127,9 +138,10 @@ pub(crate) fn filters(subjects: &[&str]) -> SubjectSet {
 
 /// Runs a test with each kind of store.
 pub(crate) fn each_store(config: &StoreConfig, test: impl Fn(&mut Tester)) {
-    let mut tester = Tester::memory(config.clone());
-    test(&mut tester);
-    tester.check();
+    for mut tester in [Tester::memory(config.clone()), Tester::file(config.clone())] {
+        test(&mut tester);
+        tester.check();
+    }
 }
 
 /// Go: TestStoreMsgLoadNextMsgMulti server/store_test.go:59
