@@ -16,6 +16,7 @@ mod headers;
 pub mod journal;
 mod markers;
 mod memory;
+pub mod raft_log;
 mod schedule;
 mod sequence_set;
 mod snapshot;
