@@ -17,6 +17,7 @@ pub mod journal;
 mod jwt_dir;
 mod markers;
 mod memory;
+pub mod raft_log;
 mod schedule;
 mod sequence_set;
 mod snapshot;
