@@ -8,6 +8,7 @@
 mod record;
 mod scan;
 
+pub(crate) use record::subject_of;
 pub use record::{
     BlockHash, Damage, EMPTY_RECORD_SIZE, RECORD_HEADER_SIZE, RECORD_SIZE_MAX, Record, RecordKind,
     RecordTooLarge, erase_record,

@@ -1,19 +1,21 @@
-//! How the store reaches files: the traits, and disks without hardware.
+//! How the store reaches files: the traits, and the disks.
 //!
-//! Object-safe and synchronous, so that the store is compiled once whatever the disk. The real
-//! disk is the shell's; here are one in memory and one that fails on demand.
+//! Object-safe and synchronous, so that the store is compiled once whatever the disk: the
+//! machine's, one in memory, or one that fails on demand.
 //!
 //! Contract: written data is durable after [`DiskFile::sync_data`], the name of a file after
 //! [`Disk::sync_dir`] of its folder, in any order. After a failed sync nobody knows what is on
 //! disk: the caller must stop, not try again.
 
 mod memory;
+mod real;
 mod sim;
 
 use std::io;
 use std::path::Path;
 
 pub use memory::MemDisk;
+pub use real::RealDisk;
 pub use sim::{Faults, SimDisk, Unsynced};
 
 /// What a folder holds.

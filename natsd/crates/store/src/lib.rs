@@ -13,9 +13,16 @@ mod consumer_store;
 mod crypt;
 mod disk;
 mod file;
+mod headers;
+pub mod journal;
+mod jwt_dir;
+mod markers;
 mod memory;
+pub mod raft_log;
+mod schedule;
 mod sequence_set;
 mod snapshot;
+mod sources;
 pub mod stream_dir;
 mod stream_store;
 mod ttl;
@@ -30,11 +37,17 @@ pub use consumer_store::{
 pub use crypt::{
     BlockKey, Cipher, CryptError, Random, RandomSource, SealKey, StoreKeys, StreamKeys,
 };
-pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, SimDisk, Unsynced};
-pub use file::{DamageKind, Damaged, FileStore, FileStoreError};
+pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, RealDisk, SimDisk, Unsynced};
+pub use file::{Compression, DamageKind, Damaged, FileStore, FileStoreConfig, FileStoreError};
+pub use jwt_dir::{JwtDir, JwtDirConfig, JwtDirError, JwtExpiry, JwtRemoval};
+pub use markers::{Expired, marker_headers};
 pub use memory::MemStore;
+pub use schedule::{
+    Firing, InvalidSchedule, ScheduledMessage, Schedules, SchedulesError, next_firing,
+};
 pub use sequence_set::{SequenceSet, SequenceSetError, Sequences};
 pub use snapshot::{DeleteBlock, SnapshotError, SourceState, StreamSnapshot, sync_deleted};
+pub use sources::{SourcesError, decode_sources, encode_sources};
 pub use stream_store::{
     Discard, Filter, NewMessage, StoreConfig, StoreError, StoredMessage, StreamState, StreamStore,
     SubjectState,

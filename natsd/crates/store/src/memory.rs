@@ -17,12 +17,17 @@ use std::time::Duration;
 use natsd_base::Timestamp;
 use natsd_subject::SubjectTree;
 
+use crate::headers;
+use crate::markers::{Expired, Markers};
+use crate::schedule::{ScheduledMessage, Schedules, next_firing};
 use crate::sequence_set::SequenceSet;
+use crate::snapshot::SourceState;
+use crate::sources::Sources;
 use crate::stream_store::{
     Discard, Filter, NewMessage, StoreConfig, StoreError, StoredMessage, StreamState, StreamStore,
     SubjectState,
 };
-use crate::ttl::{ROLLUP_HEADER, Ttl, header_value};
+use crate::ttl::Ttl;
 use crate::wheel::TimeHashWheel;
 use table::{Entry, MessageTable};
 
@@ -41,6 +46,10 @@ pub struct MemStore {
     state: StreamState,
     /// Where the stream allows it.
     ttls: Option<MessageTtls>,
+    /// Where the stream allows it.
+    schedules: Option<Schedules>,
+    sources: Sources,
+    markers: Markers,
 }
 
 /// Which messages live for how long.
@@ -88,6 +97,9 @@ impl MemStore {
             state.last_seq = config.first_seq - 1;
         }
         let ttls = config.allow_message_ttl.then(MessageTtls::default);
+        let schedules = config.allow_message_schedules.then(Schedules::new);
+        let mut sources = Sources::default();
+        sources.configure(&config.sources);
         Self {
             config,
             messages: MessageTable::default(),
@@ -95,6 +107,9 @@ impl MemStore {
             deleted: SequenceSet::new(),
             state,
             ttls,
+            schedules,
+            sources,
+            markers: Markers::default(),
         }
     }
 
@@ -113,8 +128,7 @@ impl MemStore {
         // Such a message replaces the first one of its subject.
         let replaced =
             subject.filter(|state| per_subject_max.is_some_and(|max| state.messages >= max));
-        let is_rollup =
-            header_value(message.headers, ROLLUP_HEADER).is_some_and(|value| !value.is_empty());
+        let is_rollup = headers::text(message.headers, headers::ROLLUP).is_some();
         if replaced.is_some() && self.config.discard_new_per_subject && !is_rollup {
             return Err(StoreError::MaxMessagesPerSubject);
         }
@@ -179,6 +193,10 @@ impl MemStore {
         if let Some(ttls) = &mut self.ttls {
             ttls.remove(seq);
         }
+        if let Some(schedules) = &mut self.schedules {
+            schedules.remove(seq);
+        }
+        self.markers.forget(seq, entry.subject());
         Some(entry)
     }
 
@@ -229,6 +247,8 @@ impl MemStore {
         self.subjects.clear();
         self.deleted.clear();
         self.ttls = self.config.allow_message_ttl.then(MessageTtls::default);
+        self.schedules = self.config.allow_message_schedules.then(Schedules::new);
+        self.markers = Markers::default();
         self.state = StreamState {
             first_seq,
             last_seq: first_seq - 1,
@@ -249,6 +269,22 @@ impl MemStore {
             next = self.messages.next_live(seq + 1);
         }
         self.ttls = Some(ttls);
+    }
+
+    /// Reads the schedules from the headers, when the stream begins to allow them.
+    fn recover_schedules(&mut self, now: Timestamp) {
+        let mut schedules = Schedules::new();
+        let mut next = self.messages.next_live(0);
+        while let Some((seq, entry)) = next {
+            // Any later message of the subject took its place.
+            let is_last = self.subjects.get(entry.subject()).is_some_and(|state| state.last == seq);
+            if is_last && let Ok(Some(firing)) = next_firing(entry.headers(), entry.timestamp, now)
+            {
+                schedules.insert(seq, entry.subject(), firing.time());
+            }
+            next = self.messages.next_live(seq + 1);
+        }
+        self.schedules = Some(schedules);
     }
 
     /// The first message that the stream's age limit may remove, and when.
@@ -273,6 +309,12 @@ impl StreamStore for MemStore {
             (false, Some(_)) => self.ttls = None,
             (true, Some(_)) | (false, None) => {}
         }
+        match (self.config.allow_message_schedules, &self.schedules) {
+            (true, None) => self.recover_schedules(now),
+            (false, Some(_)) => self.schedules = None,
+            (true, Some(_)) | (false, None) => {}
+        }
+        self.sources.configure(&self.config.sources);
         self.enforce_limits();
         let max = self.config.messages_per_subject_max;
         if let Some(max) = max.filter(|&max| old_max.is_none_or(|old| max < old)) {
@@ -309,6 +351,11 @@ impl StreamStore for MemStore {
         if let (Some(ttls), Some(ttl)) = (&mut self.ttls, message.ttl) {
             ttls.insert(seq, message.timestamp, ttl);
         }
+        if let Some(schedules) = &mut self.schedules {
+            let at = message.timestamp;
+            schedules.note(seq, message.subject, message.headers, at, at);
+        }
+        self.sources.note(message.headers);
         self.enforce_subject_limit(message.subject);
         self.enforce_limits();
         Ok(seq)
@@ -456,6 +503,51 @@ impl StreamStore for MemStore {
         Ok(self.remove_expired(now))
     }
 
+    fn expired(&mut self, now: Timestamp, count_max: usize) -> Result<Vec<Expired>, StoreError> {
+        let mut expired = Vec::new();
+        for seq in self.expired_seqs(now) {
+            if expired.len() == count_max {
+                break;
+            }
+            let Some(entry) = self.messages.get(seq) else { continue };
+            let messages = self.subjects.get(entry.subject()).map_or(0, |state| state.messages);
+            let due = self.markers.due(seq, entry.subject(), entry.headers(), messages, now);
+            let leaves_marker = self.config.subject_delete_marker_ttl.is_some();
+            expired.extend(
+                due.map(|due| Expired { leaves_marker: due.leaves_marker && leaves_marker, ..due }),
+            );
+        }
+        Ok(expired)
+    }
+
+    fn scheduled(&mut self, now: Timestamp) -> Result<Vec<ScheduledMessage>, StoreError> {
+        let Some(mut schedules) = self.schedules.take() else { return Ok(Vec::new()) };
+        let due = schedules.due(self, now);
+        self.schedules = Some(schedules);
+        due
+    }
+
+    fn next_schedule(&self) -> Option<Timestamp> {
+        self.schedules.as_ref().and_then(Schedules::next)
+    }
+
+    fn clear_in_flight(&mut self) {
+        self.markers = Markers::default();
+        if let Some(schedules) = &mut self.schedules {
+            schedules.clear_in_flight();
+        }
+    }
+
+    fn sources(&self) -> BTreeMap<Vec<u8>, SourceState> {
+        self.sources.known()
+    }
+
+    fn apply_sources(&mut self, sources: &BTreeMap<Vec<u8>, SourceState>) {
+        if !sources.is_empty() {
+            self.sources.apply(sources);
+        }
+    }
+
     fn next_expiration(&self) -> Option<Timestamp> {
         let by_age = self.config.age_max.and_then(|age_max| self.next_by_age(age_max, 0));
         let by_age = by_age.map_or(Timestamp::NEVER, |(_, expires)| expires);
@@ -518,26 +610,33 @@ impl StreamStore for MemStore {
 }
 
 impl MemStore {
-    fn remove_expired(&mut self, now: Timestamp) -> u64 {
-        let before = self.state.messages;
+    /// The messages that are too old or whose own time is over, as ascending sequences.
+    fn expired_seqs(&mut self, now: Timestamp) -> Vec<u64> {
+        let mut seqs = Vec::new();
         if let Some(age_max) = self.config.age_max {
             let mut start = 0;
             while let Some((seq, expires)) = self.next_by_age(age_max, start) {
                 if expires > now {
                     break; // The later ones are younger.
                 }
-                self.remove_message(seq, false);
+                seqs.push(seq);
                 start = seq + 1;
             }
         }
-        let mut expired = Vec::new();
         if let Some(ttls) = &mut self.ttls {
             ttls.wheel.expire(now, |seq, _| {
-                expired.push(seq);
-                true
+                seqs.push(seq);
+                false
             });
         }
-        for seq in expired {
+        seqs.sort_unstable();
+        seqs.dedup();
+        seqs
+    }
+
+    fn remove_expired(&mut self, now: Timestamp) -> u64 {
+        let before = self.state.messages;
+        for seq in self.expired_seqs(now) {
             self.remove_message(seq, false);
         }
         before - self.state.messages

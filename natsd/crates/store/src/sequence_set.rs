@@ -282,12 +282,32 @@ impl SequenceSet {
         while let Some(at) = self.find(seq) {
             let node = self.node(at);
             let (word, _) = node.place(seq);
-            let bits = !node.words[word] & node.mask(word, seq, u64::MAX);
+            // Bits that are another node's are no gaps.
+            let node_last = self.node_last(node);
+            let bits = !node.words[word] & node.mask(word, seq, node_last);
             let word_first = node.base + word as u64 * WORD_BITS;
             if bits != 0 {
                 return Some(word_first + u64::from(bits.trailing_zeros()));
             }
-            seq = word_first.checked_add(WORD_BITS)?;
+            seq = word_first.saturating_add(WORD_BITS - 1).min(node_last).checked_add(1)?;
+        }
+        Some(seq)
+    }
+
+    /// The highest sequence at or below `seq` that is *not* in the set, or `None` when every one
+    /// down to 0 is.
+    #[must_use]
+    pub fn previous_absent(&self, seq: u64) -> Option<u64> {
+        let mut seq = seq;
+        while let Some(at) = self.find(seq) {
+            let node = self.node(at);
+            let (word, _) = node.place(seq);
+            let bits = !node.words[word] & node.mask(word, 0, seq);
+            let word_first = node.base + word as u64 * WORD_BITS;
+            if bits != 0 {
+                return Some(word_first + u64::from(63 - bits.leading_zeros()));
+            }
+            seq = word_first.checked_sub(1)?;
         }
         Some(seq)
     }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use crate::sequence_set::SequenceSet;
 use crate::stream_store::{Filter, StoreError, StreamStore};
-use crate::varint::{put_unsigned, take_unsigned};
+use crate::varint::{put_text, put_unsigned, take_text, take_unsigned};
 
 const MAGIC: u8 = 42;
 const VERSION: u8 = 1;
@@ -111,7 +111,8 @@ pub struct StreamSnapshot {
 }
 
 impl StreamSnapshot {
-    /// The snapshot of a store, without sources.
+    /// The snapshot of a store. Peers from before 2.15 cannot read one with sources: clear those
+    /// for them.
     #[must_use]
     pub fn of(store: &dyn StreamStore, failed: u64) -> Self {
         let state = store.state();
@@ -124,7 +125,7 @@ impl StreamSnapshot {
             first_seq: state.first_seq,
             last_seq: state.last_seq,
             failed,
-            sources: BTreeMap::new(),
+            sources: store.sources(),
             deleted,
         }
     }
@@ -202,18 +203,6 @@ impl StreamSnapshot {
         }
         Ok(snapshot)
     }
-}
-
-fn put_text(out: &mut Vec<u8>, text: &[u8]) {
-    put_unsigned(out, text.len() as u64);
-    out.extend(text);
-}
-
-fn take_text(input: &mut &[u8]) -> Option<Vec<u8>> {
-    let size = usize::try_from(take_unsigned(input)?).ok()?;
-    let (text, rest) = input.split_at_checked(size)?;
-    *input = rest;
-    Some(text.to_vec())
 }
 
 fn take_sources(input: &mut &[u8]) -> Option<BTreeMap<Vec<u8>, SourceState>> {

@@ -6,12 +6,16 @@
 //! Source: Go `server/store.go` `StreamStore`.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use natsd_base::Timestamp;
 use natsd_subject::SubjectSet;
 
+use crate::markers::Expired;
+use crate::schedule::ScheduledMessage;
 use crate::sequence_set::SequenceSet;
+use crate::snapshot::SourceState;
 use crate::ttl::Ttl;
 
 /// Why a store refused something. The texts are Go's: they reach clients.
@@ -42,6 +46,18 @@ pub enum StoreError {
     /// More subjects match than the caller allows.
     #[error("too many matching results for request")]
     TooManyResults,
+    /// A message is too large for the store's format.
+    #[error("message too large")]
+    TooLarge,
+    /// The disk refused. Nothing has changed; what was stored before is still readable.
+    #[error("store: disk error: {0}")]
+    Disk(io::ErrorKind),
+    /// The message of this sequence was damaged on disk and is lost.
+    #[error("message is damaged")]
+    Damaged,
+    /// The store does not write any more: it was stopped, is open to read only, or a sync failed.
+    #[error("store is closed")]
+    Stopped,
 }
 
 /// What is done with a message that is over a limit.
@@ -71,6 +87,13 @@ pub struct StoreConfig {
     pub discard_new_per_subject: bool,
     /// Whether messages may have a time to live of their own.
     pub allow_message_ttl: bool,
+    /// How long the marker lives that the last expired message of a subject leaves; none means
+    /// that it leaves none. See [`StreamStore::expired`].
+    pub subject_delete_marker_ttl: Option<Duration>,
+    /// Whether messages may be schedules.
+    pub allow_message_schedules: bool,
+    /// The index names of the stream's sources.
+    pub sources: Vec<Vec<u8>>,
     /// Where a new stream begins; 0 and 1 mean at 1.
     pub first_seq: u64,
 }
@@ -227,6 +250,21 @@ pub trait StreamStore: Send + std::fmt::Debug {
     fn truncate(&mut self, seq: u64, now: Timestamp) -> Result<(), StoreError>;
     /// Removes what is too old at `now`, and returns how many messages that was.
     fn expire(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+    /// Says what [`StreamStore::expire`] would remove, `count_max` messages at most, and removes
+    /// nothing: for streams whose replicas must agree, or where the last message of a subject
+    /// leaves a marker. What was said and is still there is said again after two seconds.
+    fn expired(&mut self, now: Timestamp, count_max: usize) -> Result<Vec<Expired>, StoreError>;
+    /// The messages that the stream's schedules make by `now`. Each comes once until what it made
+    /// is stored, or [`StreamStore::clear_in_flight`].
+    fn scheduled(&mut self, now: Timestamp) -> Result<Vec<ScheduledMessage>, StoreError>;
+    /// When to call [`StreamStore::scheduled`] next, but not before 250 ms have passed.
+    fn next_schedule(&self) -> Option<Timestamp>;
+    /// Forgets what was said to be expired or scheduled: a new leader begins.
+    fn clear_in_flight(&mut self);
+    /// How far the stream has read those of its sources that anything came from, by index name.
+    fn sources(&self) -> BTreeMap<Vec<u8>, SourceState>;
+    /// Takes over what a leader knows of the sources. Nothing at all is no news.
+    fn apply_sources(&mut self, sources: &BTreeMap<Vec<u8>, SourceState>);
     /// When to call [`StreamStore::expire`] next. Nothing expires earlier.
     fn next_expiration(&self) -> Option<Timestamp>;
 

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use crate::headers;
+
 /// The header of a message's own time to live.
 pub const TTL_HEADER: &[u8] = b"Nats-TTL";
-/// The header that makes a message replace earlier ones.
-pub(crate) const ROLLUP_HEADER: &[u8] = b"Nats-Rollup";
 
 /// How long one message lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +25,11 @@ pub struct InvalidTtl;
 
 impl Ttl {
     /// What the header block says; `None` without the header and for zero.
-    pub fn from_headers(headers: &[u8]) -> Result<Option<Self>, InvalidTtl> {
-        header_value(headers, TTL_HEADER).map_or(Ok(None), Self::parse)
+    pub fn from_headers(message_headers: &[u8]) -> Result<Option<Self>, InvalidTtl> {
+        headers::value(message_headers, TTL_HEADER).map_or(Ok(None), Self::parse)
     }
 
-    fn parse(value: &[u8]) -> Result<Option<Self>, InvalidTtl> {
+    pub(crate) fn parse(value: &[u8]) -> Result<Option<Self>, InvalidTtl> {
         let text = std::str::from_utf8(value).map_err(|_| InvalidTtl)?;
         if text.is_empty() {
             return Ok(None);
@@ -51,22 +51,8 @@ impl Ttl {
     }
 }
 
-/// The value of header `name` without leading spaces. Names are compared as they are written.
-/// Source: Go `server/client.go` `sliceHeader`.
-pub(crate) fn header_value<'a>(headers: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    // The first line is the version.
-    for line in headers.split(|&byte| byte == b'\n').skip(1) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let value = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(b":"));
-        if let Some(value) = value {
-            return Some(value.trim_ascii_start());
-        }
-    }
-    None
-}
-
 /// A positive duration as Go writes it: `1h2m`, `1.5s`, `300ms`. Parts of a nanosecond are cut.
-fn parse_go_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_go_duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     let mut nanos = 0_u128;
     while !rest.is_empty() {

@@ -23,6 +23,12 @@ pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
     put_unsigned(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
 }
 
+/// Appends a text with its size before it.
+pub(crate) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
+    put_unsigned(out, text.len() as u64);
+    out.extend(text);
+}
+
 /// Takes an unsigned integer off the front. Nothing is taken when there is none.
 pub(crate) fn take_unsigned(input: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
@@ -43,6 +49,14 @@ pub(crate) fn take_unsigned(input: &mut &[u8]) -> Option<u64> {
 pub(crate) fn take_signed(input: &mut &[u8]) -> Option<i64> {
     let coded = take_unsigned(input)?;
     Some((coded >> 1).cast_signed() ^ -(coded & 1).cast_signed())
+}
+
+/// Takes a text with its size before it. `None` when it is not all there.
+pub(crate) fn take_text(input: &mut &[u8]) -> Option<Vec<u8>> {
+    let size = usize::try_from(take_unsigned(input)?).ok()?;
+    let (text, rest) = input.split_at_checked(size)?;
+    *input = rest;
+    Some(text.to_vec())
 }
 
 #[cfg(test)]

@@ -99,6 +99,15 @@ pub struct Record<'a> {
     pub body: &'a [u8],
 }
 
+/// A record and what its hash is made of.
+struct Parts<'a> {
+    record: Record<'a>,
+    size: usize,
+    /// The part of the header that is hashed.
+    hashed: &'a [u8; 16],
+    sum: &'a [u8; HASH_SIZE],
+}
+
 /// A record does not fit into the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("message too large")]
@@ -163,8 +172,23 @@ impl<'a> Record<'a> {
         Self::decode_sized(hash, input, size)
     }
 
+    /// As [`Record::decode`], for bytes whose hash was found right before: it is not looked at.
+    pub fn decode_checked(input: &'a [u8]) -> Result<(Self, usize), Damage> {
+        let (size, _, _) = split_header(input)?;
+        let parts = Self::split(input, size)?;
+        Ok((parts.record, parts.size))
+    }
+
     /// As [`Record::decode`], with another size field than the one that is there.
     fn decode_sized(hash: &BlockHash, input: &'a [u8], size: u32) -> Result<(Self, usize), Damage> {
+        let Parts { record, size, hashed, sum } = Self::split(input, size)?;
+        if hash.sum([hashed, record.subject, record.headers, record.body]) != *sum {
+            return Err(Damage::Checksum);
+        }
+        Ok((record, size))
+    }
+
+    fn split(input: &'a [u8], size: u32) -> Result<Parts<'a>, Damage> {
         let (_, hashed, subject_size) = split_header(input)?;
         let has_headers = size & HEADERS_BIT != 0;
         let size = record_size(size)?;
@@ -181,17 +205,22 @@ impl<'a> Record<'a> {
         } else {
             (&[][..], rest)
         };
-        if hash.sum([hashed, subject, headers, body]) != *sum {
-            return Err(Damage::Checksum);
-        }
         let (seq, timestamp) = hashed.split_first_chunk().expect("sixteen bytes");
         let flagged = u64::from_le_bytes(*seq);
         let timestamp = timestamp.first_chunk().expect("the other eight");
         let timestamp = Timestamp(i64::from_le_bytes(*timestamp));
         let seq = flagged & !(ERASED_BIT | TOMBSTONE_BIT);
         let kind = RecordKind::of(flagged);
-        Ok((Self { seq, timestamp, kind, subject, headers, body }, size))
+        let record = Self { seq, timestamp, kind, subject, headers, body };
+        Ok(Parts { record, size, hashed, sum })
     }
+}
+
+/// The subject of the record at the front of `input`, which was decoded before.
+pub(crate) fn subject_of(input: &[u8]) -> &[u8] {
+    let size = input.get(20..RECORD_HEADER_SIZE).and_then(|bytes| bytes.first_chunk());
+    let size = size.map_or(0, |bytes| usize::from(u16::from_le_bytes(*bytes)));
+    input.get(RECORD_HEADER_SIZE..RECORD_HEADER_SIZE + size).unwrap_or_default()
 }
 
 impl RecordKind {

@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
 use natsd_base::Prng;
 
-use super::{Disk, Faults, MemDisk, SimDisk, Unsynced};
+use super::{DirEntry, Disk, DiskFile, Faults, MemDisk, RealDisk, SimDisk, Unsynced};
 
 fn path(text: &str) -> &Path {
     Path::new(text)
@@ -12,14 +12,14 @@ fn path(text: &str) -> &Path {
 
 fn names(disk: &dyn Disk, dir: &str) -> Vec<String> {
     let entries = disk.list(path(dir)).unwrap();
-    let name = |entry: &super::DirEntry| {
+    let name = |entry: &DirEntry| {
         let end = if entry.is_dir { "/" } else { "" };
         format!("{}{end}", entry.name.display())
     };
     entries.iter().map(name).collect()
 }
 
-fn write(disk: &dyn Disk, name: &str, bytes: &[u8]) -> Box<dyn super::DiskFile> {
+fn write(disk: &dyn Disk, name: &str, bytes: &[u8]) -> Box<dyn DiskFile> {
     let file = disk.open(path(name), true).unwrap();
     file.write_all_at(bytes, 0).unwrap();
     file
@@ -81,6 +81,100 @@ fn check_ordinary(disk: &dyn Disk) {
 fn disks_do_what_file_systems_do() {
     check_ordinary(&MemDisk::new());
     check_ordinary(&SimDisk::new(1, Faults::default()));
+    let root = tempfile::tempdir().unwrap();
+    check_ordinary(&Below(root.path().to_owned(), RealDisk::new()));
+}
+
+/// A part of the machine's disk that begins at a folder.
+#[derive(Debug)]
+struct Below(PathBuf, RealDisk);
+
+impl Below {
+    fn at(&self, path: &Path) -> PathBuf {
+        self.0.join(path.strip_prefix("/").unwrap())
+    }
+}
+
+impl Disk for Below {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
+        self.1.open(&self.at(path), create)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.1.rename(&self.at(from), &self.at(to))
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.1.remove_file(&self.at(path))
+    }
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.1.create_dir_all(&self.at(path))
+    }
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.1.remove_dir_all(&self.at(path))
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        self.1.list(&self.at(dir))
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.1.sync_dir(&self.at(dir))
+    }
+}
+
+#[test]
+fn the_disk_of_the_machine_keeps_modes_links_and_far_offsets() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    let disk = RealDisk::new();
+    disk.create_dir_all(&at("a/b")).unwrap();
+    let file = disk.open(&at("a/x"), true).unwrap();
+    let mode = |name: &str| std::fs::metadata(at(name)).unwrap().permissions().mode() & 0o7777;
+    // The umask may take more away, never add.
+    assert_eq!((mode("a") & !0o750, mode("a/b") & !0o750, mode("a/x") & !0o640), (0, 0, 0));
+    assert_eq!((mode("a") & 0o700, mode("a/x") & 0o600), (0o700, 0o600));
+
+    let far = 1 << 40;
+    file.write_all_at(b"far", far).unwrap();
+    let mut buf = [9; 4];
+    assert_eq!(file.read_at(&mut buf, far - 1).unwrap(), 4);
+    assert_eq!((buf, file.len().unwrap()), (*b"\0far", far + 3));
+    file.set_len(0).unwrap();
+    assert!(file.is_empty().unwrap());
+    for offset in [u64::MAX, i64::MAX.unsigned_abs()] {
+        assert_eq!(file.write_all_at(b"12", offset).unwrap_err().kind(), ErrorKind::FileTooLarge);
+        assert_eq!(file.read_at(&mut buf, offset).unwrap_err().kind(), ErrorKind::FileTooLarge);
+    }
+
+    symlink(at("a/b"), at("link")).unwrap();
+    symlink(at("none"), at("dangling")).unwrap();
+    let entries = disk.list(root.path()).unwrap();
+    let entries = entries.iter().map(|entry| (entry.name.to_str().unwrap(), entry.is_dir));
+    assert_eq!(entries.collect::<Vec<_>>(), [("a", true), ("dangling", false), ("link", true)]);
+    assert_eq!(disk.sync_dir(&at("a/x")).unwrap_err().kind(), ErrorKind::NotADirectory);
+}
+
+#[test]
+fn a_read_only_disk_changes_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    write(&RealDisk::new(), at("x").to_str().unwrap(), b"kept");
+    let disk = RealDisk::read_only();
+    let file = disk.open(&at("x"), true).unwrap();
+    let refused = [
+        file.write_all_at(b"y", 0),
+        file.set_len(0),
+        disk.rename(&at("x"), &at("y")),
+        disk.remove_file(&at("x")),
+        disk.create_dir_all(&at("d")),
+        disk.remove_dir_all(root.path()),
+        disk.sync_dir(root.path()),
+    ];
+    for outcome in refused {
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::ReadOnlyFilesystem);
+    }
+    assert_eq!(disk.open(&at("y"), true).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(disk.open(root.path(), false).unwrap_err().kind(), ErrorKind::IsADirectory);
+    assert_eq!(file.read_all().unwrap(), b"kept");
+    assert_eq!(disk.list(root.path()).unwrap().len(), 1);
 }
 
 #[test]

@@ -13,12 +13,12 @@
 //! Source: Go `server/filestore.go` `UnmarshalMetadata`, `Compress`, `Decompress`.
 #![warn(clippy::indexing_slicing)]
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use minlz::s2;
 
 use crate::block::{BlockHash, Record};
-use crate::varint::take_unsigned;
+use crate::varint::{put_unsigned, take_unsigned};
 
 const MAGIC: &[u8] = b"cmp\x01";
 const HASH_SIZE: usize = 8;
@@ -71,4 +71,17 @@ fn read_some(mut reader: impl Read, out: &mut Vec<u8>) -> bool {
             Err(_) => return false,
         }
     }
+}
+
+/// The block file of these records, which are at least 8 bytes.
+pub(super) fn compress(records: &[u8]) -> Vec<u8> {
+    let mut out = MAGIC.to_vec();
+    put_unsigned(&mut out, records.len() as u64);
+    let (body, last_hash) = records.split_at(records.len() - HASH_SIZE);
+    let mut writer = s2::Writer::new(Vec::new());
+    let written = writer.write_all(body).and_then(|()| writer.flush());
+    written.expect("memory takes everything");
+    out.append(writer.get_mut());
+    out.extend(last_hash);
+    out
 }

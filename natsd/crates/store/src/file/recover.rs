@@ -1,25 +1,39 @@
-//! What a stream's blocks hold, found by scanning all of them.
+//! What a stream's files hold: by the index where that can be trusted, else by scanning.
 //!
-//! The rules are Go's: of a sequence that comes twice the first counts, sequences only ascend,
-//! and a tombstone in any block takes the message of its sequence. A tombstone also says that its
-//! sequence was given away.
+//! Blocks are scanned from the last one to the first, each once: a tombstone always stands behind
+//! the message that it removes, so whether a message is there is known when it is read. Of a
+//! sequence that comes twice the first counts, and sequences only ascend.
+//!
+//! What cannot be read is copied into the folder `lost` and reported; the rest of its block is
+//! written anew, since a Go server would drop everything behind it.
+//!
+//! Source: Go `server/filestore.go` (`recoverMsgs`, `recoverMsgBlock`, `recoverPartialPurge`).
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::io;
+use std::path::Path;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 use natsd_base::Timestamp;
 use natsd_subject::SubjectTree;
 
+use super::block::{Block, Mark};
 use super::content::{self, Content};
-use super::{Block, FileStore, FileStoreError};
-use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned};
-use crate::disk::Disk;
+use super::index::GAP_MAX;
+use super::subjects::SubjectInfo;
+use super::ttl::{has_schedule, has_ttl};
+use super::write::{FLOOR_MAGIC, PURGE_BODY};
+use super::{Compression, FileStore, FileStoreError, SEQ_END};
+use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
+use crate::markers::Markers;
 use crate::sequence_set::SequenceSet;
-use crate::stream_store::{StreamState, SubjectState};
+use crate::stream_store::{StoreError, StreamState};
 
 const BLOCK_SUFFIX: &str = ".blk";
 const KEY_SUFFIX: &str = ".key";
+
 /// Bytes of a block that are no records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damaged {
@@ -47,19 +61,6 @@ pub enum DamageKind {
     Tail,
 }
 
-/// The records of a block.
-pub(super) fn read_block(
-    disk: &dyn Disk,
-    dir: &Path,
-    number: u32,
-    hash: &BlockHash,
-) -> Result<Content, FileStoreError> {
-    let path = dir.join(format!("{number}{BLOCK_SUFFIX}"));
-    let bytes = disk.open(&path, false).and_then(|file| file.read_all());
-    let bytes = bytes.map_err(|source| FileStoreError::Read { path, source })?;
-    Ok(content::of(hash, bytes))
-}
-
 /// The number in a file name, as a server writes it.
 fn number_of(name: &str, suffix: &str) -> Option<u32> {
     let digits = name.strip_suffix(suffix)?;
@@ -67,59 +68,84 @@ fn number_of(name: &str, suffix: &str) -> Option<u32> {
     (number.to_string() == digits).then_some(number)
 }
 
-/// The numbers of the blocks in ascending order. A block with a key is refused.
-fn block_numbers(disk: &dyn Disk, dir: &Path) -> Result<BTreeSet<u32>, FileStoreError> {
-    let entries = disk.list(dir);
-    let entries =
-        entries.map_err(|source| FileStoreError::Read { path: dir.to_owned(), source })?;
-    let numbers = |suffix: &str| -> BTreeSet<u32> {
-        let names = entries.iter().filter_map(|entry| entry.name.to_str());
-        names.filter_map(|name| number_of(name, suffix)).collect()
-    };
-    let (blocks, keys) = (numbers(BLOCK_SUFFIX), numbers(KEY_SUFFIX));
-    match blocks.intersection(&keys).next() {
-        Some(&block) => Err(FileStoreError::Encrypted { block }),
-        None => Ok(blocks),
-    }
+/// What there is of a subject in the block that is being scanned.
+struct InBlock {
+    hash: u64,
+    /// Of some record with the subject.
+    offset: u32,
+    count: u64,
+    first: u64,
+    last: u64,
+    last_size: u32,
 }
 
-/// A message that is there unless a tombstone comes.
-struct Found {
-    subject: Box<[u8]>,
-    timestamp: Timestamp,
-    size: u64,
-}
-
-/// What the scan knows so far.
+/// What was found in the blocks that were scanned so far, which are the later ones.
 #[derive(Default)]
-struct Recovery {
-    blocks: Vec<Block>,
-    /// Beside the sequences of the blocks, in the same order.
-    found: Vec<Vec<Found>>,
+struct Scan {
     tombstones: SequenceSet,
-    damaged: Vec<Damaged>,
-    /// The highest sequence of a record that is not a tombstone.
-    last_record_seq: u64,
-    /// The highest sequence of all.
+    /// Everything up to here is removed.
+    floor: u64,
+    /// The lowest sequence of a record that is not a tombstone.
+    lowest: Option<u64>,
+    /// The first message.
+    first_live: Option<u64>,
+    last_live: Option<u64>,
+    /// How many sequences without messages there are so far.
+    gaps: u64,
     last_seq: u64,
     last_time: Option<Timestamp>,
+    is_void_before: bool,
+    /// Sequences must be above this, by block, because an earlier block has it.
+    least: BTreeMap<u32, u64>,
+    /// The sequences between damage and the next record, of the block that is being scanned.
+    missing: Vec<(u64, u64)>,
+    /// Reused from block to block.
+    messages: Vec<(u64, u32)>,
+    subjects: HashTable<InBlock>,
 }
 
-impl Recovery {
-    fn add_block(&mut self, number: u32, hash: BlockHash, content: &Content) {
-        let (mut seqs, mut offsets, mut found) = (Vec::new(), Vec::new(), Vec::new());
-        let mut last_in_block = 0;
-        for scanned in BlockScan::new(&hash, &content.records) {
+/// What one block holds.
+struct ScannedBlock {
+    last: Option<Mark>,
+    damaged: Vec<Damaged>,
+    /// A message is not above all of the blocks before.
+    overlaps: bool,
+}
+
+impl Scan {
+    /// Reads all records of a block.
+    fn read(&mut self, number: u32, hash: &BlockHash, content: &Content) -> ScannedBlock {
+        self.messages.clear();
+        self.missing.clear();
+        let least = self.least.get(&number).copied().unwrap_or(0);
+        let (mut last, mut highest): (Option<Mark>, Option<Mark>) = (None, None);
+        let mut damaged = Vec::new();
+        let mut lowest = None;
+        let mut damage_after = None;
+        for scanned in BlockScan::new(hash, &content.records) {
             let (offset, size, damage, kind) = match scanned {
-                Scanned::Record { offset, size, record } => {
-                    if self.add_record(&record) {
-                        seqs.push(record.seq);
-                        offsets.push(u32::try_from(offset).expect("the size was checked"));
-                        let (subject, timestamp) = (record.subject.into(), record.timestamp);
-                        found.push(Found { subject, timestamp, size: size as u64 });
+                Scanned::Record { offset, record, .. } => {
+                    let mark = Mark { seq: record.seq, time: record.timestamp };
+                    if record.timestamp.0 != 0 || highest.is_none_or(|mark| mark.seq < record.seq) {
+                        highest = highest.filter(|mark| mark.seq > record.seq).or(Some(mark));
                     }
-                    if record.kind != RecordKind::Tombstone {
-                        last_in_block = record.seq.max(last_in_block);
+                    if record.kind == RecordKind::Tombstone {
+                        self.add_tombstone(&record);
+                        continue;
+                    }
+                    if let Some(after) = damage_after.take() {
+                        self.missing.push((after, record.seq));
+                    }
+                    if record.seq <= least || last.is_some_and(|last| record.seq <= last.seq) {
+                        continue;
+                    }
+                    lowest.get_or_insert(record.seq);
+                    // What was erased has no time.
+                    let time = last.map_or(mark.time, |last| last.time.max(mark.time));
+                    last = Some(Mark { time, ..mark });
+                    if record.kind == RecordKind::Message {
+                        let offset = u32::try_from(offset).expect("the size was checked");
+                        self.messages.push((record.seq, offset));
                     }
                     continue;
                 }
@@ -128,117 +154,539 @@ impl Recovery {
                 }
                 Scanned::Tail { offset, size, damage } => (offset, size, damage, DamageKind::Tail),
             };
-            let after_seq = last_in_block;
-            self.damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
+            let after_seq = last.map_or(0, |last| last.seq);
+            damage_after.get_or_insert(after_seq);
+            damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
         }
         if let Ok(size @ 1..) = usize::try_from(content.missing) {
-            self.damaged.push(Damaged {
-                block: number,
-                offset: content.records.len(),
-                size,
-                after_seq: last_in_block,
-                damage: Damage::Cut,
-                kind: DamageKind::Tail,
-            });
+            let after_seq = last.map_or(0, |last| last.seq);
+            damage_after.get_or_insert(after_seq);
+            let (offset, damage, kind) = (content.records.len(), Damage::Cut, DamageKind::Tail);
+            damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
         }
-        self.blocks.push(Block { number, hash, seqs, offsets });
-        self.found.push(found);
-    }
-
-    /// Whether the record is a message that counts.
-    fn add_record(&mut self, record: &Record<'_>) -> bool {
-        if record.seq > self.last_seq {
-            self.last_seq = record.seq;
-            // A record that was erased has no time.
-            if record.timestamp.0 != 0 {
-                self.last_time = Some(record.timestamp);
+        if let Some((after, lowest)) = damage_after.zip(self.lowest) {
+            self.missing.push((after, lowest));
+        }
+        if let Some(Mark { seq, time }) = highest {
+            let time = (time.0 != 0).then_some(time);
+            if seq > self.last_seq {
+                (self.last_seq, self.last_time) = (seq, time);
+            } else if seq == self.last_seq && self.last_time.is_none() {
+                self.last_time = time;
             }
         }
-        if record.kind == RecordKind::Tombstone {
-            self.tombstones.insert(record.seq);
-            return false; // It may name any sequence, and says nothing of those that follow.
-        }
-        let ascends = record.seq > self.last_record_seq;
-        self.last_record_seq = self.last_record_seq.max(record.seq);
-        ascends && record.kind == RecordKind::Message
+        let overlaps = last.zip(self.lowest).is_some_and(|(last, lowest)| last.seq >= lowest);
+        self.lowest = lowest.or(self.lowest);
+        // A block of tombstones alone stands behind what it tells.
+        ScannedBlock { last: last.or(highest), damaged, overlaps }
     }
 
-    fn finish(mut self, disk: Arc<dyn Disk>, messages_dir: PathBuf) -> FileStore {
-        let mut state = StreamState { last_seq: self.last_seq, ..StreamState::default() };
-        state.last_time = self.last_time;
-        let mut live = SequenceSet::new();
-        let mut subjects: SubjectTree<SubjectState> = SubjectTree::new();
-        for (block, found) in self.blocks.iter_mut().zip(&self.found) {
-            let mut kept = (Vec::new(), Vec::new());
-            for ((&seq, &offset), message) in block.seqs.iter().zip(&block.offsets).zip(found) {
-                if self.tombstones.contains(seq) {
-                    continue;
-                }
-                kept.0.push(seq);
-                kept.1.push(offset);
-                live.insert(seq);
-                state.messages += 1;
-                state.bytes += message.size;
-                state.first_time.get_or_insert(message.timestamp);
-                if !message.subject.is_empty() {
-                    let none = || SubjectState { messages: 0, first: seq, last: seq };
-                    let subject = subjects.get_or_insert_with(&message.subject, none);
-                    subject.messages += 1;
-                    subject.last = seq;
-                }
+    fn add_tombstone(&mut self, record: &Record<'_>) {
+        match record.body {
+            body if body.len() == 12 && body.starts_with(FLOOR_MAGIC) => {
+                self.floor = self.floor.max(record.seq);
             }
-            (block.seqs, block.offsets) = kept;
-            block.seqs.shrink_to_fit();
-            block.offsets.shrink_to_fit();
+            PURGE_BODY => {
+                self.floor = self.floor.max(record.seq);
+                self.is_void_before = true;
+            }
+            _ => {
+                self.tombstones.insert(record.seq);
+            }
         }
-        self.blocks.retain(|block| !block.seqs.is_empty());
-        state.subjects = subjects.len() as u64;
-        let mut deleted = SequenceSet::new();
-        state.first_seq = match live.min() {
-            Some(first) => {
-                let mut before = first;
-                for seq in &live {
-                    if seq > before + 1 {
-                        deleted.insert_range(before + 1, seq - 1);
+    }
+
+    fn is_removed(&self, seq: u64) -> bool {
+        seq <= self.floor || !self.tombstones.is_empty() && self.tombstones.contains(seq)
+    }
+}
+
+impl FileStore {
+    fn read_error(path: &Path, source: io::Error) -> FileStoreError {
+        FileStoreError::Read { path: path.to_owned(), source }
+    }
+
+    fn write_error(&self, source: StoreError) -> FileStoreError {
+        FileStoreError::Write { path: self.dir.clone(), source }
+    }
+
+    /// Finds out what there is, and removes what is over the limits.
+    pub(super) fn recover(&mut self, now: Timestamp) -> Result<(), FileStoreError> {
+        self.prepare_folders()?;
+        let numbers = self.block_numbers()?;
+        self.finish_intent(&numbers)?;
+        let numbers = self.block_numbers()?;
+        self.remove_leftovers()?;
+        if self.recover_by_index(&numbers) {
+            self.read_message_caches();
+        } else {
+            self.scan_all(&numbers)?;
+        }
+        self.recover_by_headers(now).map_err(|source| self.write_error(source))?;
+        self.recover_all_sources().map_err(|source| self.write_error(source))?;
+        if !self.file_config.read_only {
+            self.enforce_at_start(now).map_err(|source| self.write_error(source))?;
+        }
+        self.find_oldest();
+        Ok(())
+    }
+
+    fn enforce_at_start(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let first_seq = self.config.first_seq;
+        if self.state.last_seq == 0 && first_seq > 0 {
+            (self.state.first_seq, self.state.last_seq) = (1, 0);
+        }
+        if self.is_stopped {
+            return Ok(()); // Recovery could not write; what there is can be read.
+        }
+        self.enforce_limits()?;
+        self.remove_expired(now)?;
+        self.enforce_subject_limits()?;
+        // Differs from Go: only a stream that is new begins there. Go purges one that was
+        // truncated below that at every start.
+        if first_seq > 1 && self.state.last_seq == 0 {
+            self.clear(first_seq)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the folders, and ends the purge of a Go server that was interrupted.
+    fn prepare_folders(&mut self) -> Result<(), FileStoreError> {
+        if self.file_config.read_only {
+            return Ok(());
+        }
+        let disk = std::sync::Arc::clone(&self.disk);
+        let dir = self.dir.clone();
+        let done = || -> io::Result<()> {
+            disk.create_dir_all(&self.messages_dir)?;
+            let (new, old) = (dir.join("__new_msgs__"), dir.join("__msgs__"));
+            if let Ok(entries) = disk.list(&new) {
+                let names: Vec<_> =
+                    entries.iter().filter_map(|entry| entry.name.to_str()).collect();
+                if names.iter().any(|name| name.ends_with(BLOCK_SUFFIX)) {
+                    // The block is moved there last: everything else was to be purged.
+                    disk.remove_dir_all(&self.messages_dir)?;
+                    disk.rename(&new, &self.messages_dir)?;
+                } else {
+                    for name in names.iter().filter(|name| name.ends_with(KEY_SUFFIX)) {
+                        disk.rename(&new.join(name), &self.messages_dir.join(name))?;
                     }
-                    before = seq;
+                    disk.remove_dir_all(&new)?;
                 }
-                if before < state.last_seq {
-                    deleted.insert_range(before + 1, state.last_seq);
-                }
-                first
             }
-            None if state.last_seq == 0 => 0,
-            None => state.last_seq + 1,
+            if disk.list(&old).is_ok() {
+                disk.remove_dir_all(&old)?;
+            }
+            disk.sync_dir(&dir)
         };
-        state.deleted = deleted.len();
-        FileStore {
-            disk,
-            messages_dir,
-            blocks: self.blocks,
-            state,
-            deleted,
-            subjects,
-            damaged: self.damaged,
-            cached: None,
+        done().map_err(|error| self.write_error(error.into()))
+    }
+
+    /// The numbers of the blocks in ascending order. A block with a key is refused.
+    fn block_numbers(&self) -> Result<Vec<u32>, FileStoreError> {
+        let entries = self.disk.list(&self.messages_dir);
+        let entries = entries.map_err(|error| Self::read_error(&self.messages_dir, error))?;
+        let numbers = |suffix: &str| -> Vec<u32> {
+            let names = entries.iter().filter_map(|entry| entry.name.to_str());
+            let mut numbers: Vec<u32> = names.filter_map(|name| number_of(name, suffix)).collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        let (blocks, keys) = (numbers(BLOCK_SUFFIX), numbers(KEY_SUFFIX));
+        match keys.iter().find(|&key| blocks.binary_search(key).is_ok()) {
+            Some(&block) => Err(FileStoreError::Encrypted { block }),
+            None => Ok(blocks),
+        }
+    }
+
+    /// Removes files that were being written when a server stopped.
+    fn remove_leftovers(&mut self) -> Result<(), FileStoreError> {
+        if self.file_config.read_only {
+            return Ok(());
+        }
+        let entries = self.disk.list(&self.messages_dir);
+        let entries = entries.map_err(|error| Self::read_error(&self.messages_dir, error))?;
+        for entry in entries {
+            let name = entry.name.to_str().unwrap_or_default();
+            let is_ours = number_of(name, ".blk.tmp").is_some()
+                || number_of(name, ".new").is_some()
+                || matches!(name, "index.db.tmp" | "thw.db.tmp");
+            if is_ours {
+                let path = self.messages_dir.join(name);
+                let removed = self.disk.remove_file(&path);
+                removed.map_err(|error| self.write_error(error.into()))?;
+                self.needs_dir_sync = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Scans everything anew, because something is not what it was thought to be.
+    pub(super) fn rebuild(&mut self) -> Result<(), StoreError> {
+        if !self.is_stopped {
+            self.sync_log()?;
+            self.remove_index();
+            self.remove_obsolete();
+        }
+        let scanned = self.block_numbers().and_then(|numbers| self.scan_all(&numbers));
+        scanned.map_err(|error| match error {
+            FileStoreError::Read { source, .. } => StoreError::Disk(source.kind()),
+            FileStoreError::Write { source, .. } => source,
+            FileStoreError::Encrypted { .. }
+            | FileStoreError::TooLarge { .. }
+            | FileStoreError::TooSparse => StoreError::Damaged,
+        })?;
+        // The time only matters for schedules that fire again and again; they catch up.
+        self.recover_by_headers(self.state.last_time.unwrap_or(Timestamp(0)))?;
+        self.oldest = None;
+        self.find_oldest();
+        Ok(())
+    }
+
+    fn forget_blocks(&mut self) {
+        self.blocks.clear();
+        self.cached.clear();
+        self.sparse.clear();
+        self.subjects = SubjectTree::new();
+        self.deleted = SequenceSet::new();
+        self.lost = SequenceSet::new();
+        self.ttls = None;
+        self.schedules = None;
+        self.markers = Markers::default();
+        self.file = None;
+        self.flushed = 0;
+        self.needs_sync = false;
+        self.is_head_untold = false;
+        self.told_floor = 0;
+    }
+
+    /// Reads all blocks.
+    fn scan_all(&mut self, numbers: &[u32]) -> Result<(), FileStoreError> {
+        let mut least = BTreeMap::new();
+        loop {
+            self.forget_blocks();
+            let damaged = self.damaged.len();
+            let mut scan = Scan { least, ..Scan::default() };
+            if self.scan_from_last(&mut scan, numbers)? {
+                return self.finish_scan(scan, numbers);
+            }
+            // A block begins at or below the end of one before it. The earlier one counts.
+            self.damaged.truncate(damaged);
+            least = self.ends_before(numbers)?;
+        }
+    }
+
+    /// For each block the highest sequence in those before it.
+    fn ends_before(&self, numbers: &[u32]) -> Result<BTreeMap<u32, u64>, FileStoreError> {
+        let (mut ends, mut highest) = (BTreeMap::new(), 0);
+        for &number in numbers {
+            ends.insert(number, highest);
+            let (hash, content) = self.read_content(number)?;
+            for scanned in BlockScan::new(&hash, &content.records) {
+                if let Scanned::Record { record, .. } = scanned
+                    && record.kind != RecordKind::Tombstone
+                {
+                    highest = record.seq.max(highest);
+                }
+            }
+        }
+        Ok(ends)
+    }
+
+    fn read_content(&self, number: u32) -> Result<(BlockHash, Content), FileStoreError> {
+        let path = self.block_path(number);
+        let bytes = self.disk.open(&path, false).and_then(|file| file.read_all());
+        let bytes = bytes.map_err(|error| Self::read_error(&path, error))?;
+        let hash = self.hash_of_block(number);
+        let content = content::of(&hash, bytes);
+        if content.records.len() >= 1 << 31 {
+            let size = content.records.len() as u64;
+            return Err(FileStoreError::TooLarge { block: number, size });
+        }
+        Ok((hash, content))
+    }
+
+    /// Reads the blocks from the last to the first; whether their sequences ascend.
+    fn scan_from_last(&mut self, scan: &mut Scan, numbers: &[u32]) -> Result<bool, FileStoreError> {
+        for (index, &number) in numbers.iter().enumerate().rev() {
+            if scan.is_void_before {
+                self.obsolete.extend(&numbers[..=index]);
+                break;
+            }
+            let (hash, content) = self.read_content(number)?;
+            let scanned = scan.read(number, &hash, &content);
+            if scanned.overlaps && !scan.least.contains_key(&number) {
+                return Ok(false);
+            }
+            let is_last = index + 1 == numbers.len();
+            self.add_scanned(scan, number, &scanned, &content, is_last)?;
+        }
+        Ok(true)
+    }
+
+    /// Adds what a block holds.
+    fn add_scanned(
+        &mut self,
+        scan: &mut Scan,
+        number: u32,
+        scanned: &ScannedBlock,
+        content: &Content,
+        is_last: bool,
+    ) -> Result<(), FileStoreError> {
+        let empty = Mark { seq: 0, time: Timestamp(0) };
+        let mut block = Block::new(number, scanned.last.unwrap_or(empty));
+        let records = &content.records;
+        let messages = std::mem::take(&mut scan.messages);
+        let mut before: Option<u64> = None;
+        for &(seq, offset) in &messages {
+            if scan.is_removed(seq) || seq >= SEQ_END {
+                continue;
+            }
+            let bytes = records.get(offset as usize..).unwrap_or_default();
+            let (record, size) = Record::decode_checked(bytes).expect("it was decoded before");
+            if !record.headers.is_empty() {
+                block.ttls += u64::from(has_ttl(record.headers));
+                block.schedules += u64::from(has_schedule(record.headers));
+            }
+            if block.count == 0 {
+                block.first = Mark { seq, time: record.timestamp };
+            }
+            block.count += 1;
+            block.bytes += size as u64;
+            self.add_gap(scan, before, seq)?;
+            before = Some(seq);
+            add_subject(&mut scan.subjects, records, &record, offset, size);
+        }
+        scan.messages = messages;
+        if let Some(last) = before {
+            if let Some(above) = scan.first_live {
+                self.add_gap(scan, Some(last), above)?;
+            }
+            scan.first_live = Some(block.first.seq);
+            scan.last_live.get_or_insert(last);
+        }
+        for found in scan.subjects.drain() {
+            let subject = subject_of(records.get(found.offset as usize..).unwrap_or_default());
+            let info = self.subjects.get_or_insert_with(subject, SubjectInfo::default);
+            if info.total == 0 {
+                (info.last, info.last_block) = (found.last, number);
+                info.last_size = found.last_size;
+            }
+            info.total += found.count;
+            (info.first, info.first_block) = (found.first, number);
+        }
+        for &(after, next) in &scan.missing {
+            let room = (records.len() as u64 + content.missing) / 30 + 1;
+            if next > after && next - after <= room {
+                let lost = (after + 1..next).filter(|&seq| !scan.is_removed(seq));
+                self.lost.extend(lost);
+            }
+        }
+        block.size = Some(records.len());
+        block.last_hash = records.last_chunk().copied().unwrap_or_default();
+        if !scanned.damaged.is_empty() {
+            self.damaged.extend(&scanned.damaged);
+            let size = self.repair_block(number, &scanned.damaged, content, is_last)?;
+            block.size = Some(size.0);
+            block.last_hash = size.1;
+        }
+        self.blocks.push_front(block);
+        Ok(())
+    }
+
+    /// Notes that there is no message between two sequences.
+    fn add_gap(
+        &mut self,
+        scan: &mut Scan,
+        before: Option<u64>,
+        seq: u64,
+    ) -> Result<(), FileStoreError> {
+        if let Some(before) = before.filter(|&before| before + 1 < seq) {
+            scan.gaps = scan.gaps.saturating_add(seq - before);
+            if scan.gaps > GAP_MAX {
+                return Err(FileStoreError::TooSparse);
+            }
+            self.deleted.insert_range(before + 1, seq - 1);
+        }
+        Ok(())
+    }
+
+    fn finish_scan(&mut self, scan: Scan, numbers: &[u32]) -> Result<(), FileStoreError> {
+        let mut scan = scan;
+        self.state = StreamState {
+            messages: self.blocks.iter().map(|block| block.count).sum(),
+            bytes: self.blocks.iter().map(|block| block.bytes).sum(),
+            last_seq: scan.last_seq.min(SEQ_END - 1),
+            last_time: scan.last_time,
+            ..StreamState::default()
+        };
+        let last_seq = self.state.last_seq;
+        let last_live = scan.last_live;
+        self.add_gap(&mut scan, last_live, last_seq + 1)?;
+        self.state.first_seq = match scan.first_live {
+            Some(first) => first,
+            None if last_seq == 0 => 0,
+            None => last_seq + 1,
+        };
+        let first = self.blocks.iter().find(|block| block.count > 0);
+        self.state.first_time = first.map(|block| block.first.time);
+        self.lost.remove_range(0, self.state.first_seq.saturating_sub(1));
+        self.lost.remove_range(last_seq + 1, u64::MAX);
+        self.damaged.sort_by_key(|damaged| (damaged.block, damaged.offset));
+        self.told_floor = scan.floor;
+        self.next_number = numbers.last().map_or(1, |&number| number.saturating_add(1));
+        // Blocks without records stand behind the sequences before them.
+        let mut before = Mark { seq: 0, time: Timestamp(0) };
+        let count = self.blocks.len();
+        for (index, block) in self.blocks.iter_mut().enumerate() {
+            if block.last.seq < before.seq {
+                block.last = before;
+            }
+            block.last.time = block.last.time.max(before.time);
+            if index + 1 == count {
+                let time = self.state.last_time.unwrap_or(Timestamp(0));
+                block.last = Mark { seq: last_seq, time };
+            }
+            if block.count == 0 {
+                block.first = Mark { seq: block.last.seq + 1, ..block.last };
+            }
+            before = block.last;
+        }
+        self.flushed = self.blocks.back().and_then(|block| block.size).unwrap_or(0);
+        self.make_last_plain()?;
+        while self.blocks.len() > 1 && self.blocks[0].count == 0 && !self.file_config.read_only {
+            self.let_go(0);
+        }
+        Ok(())
+    }
+
+    /// The last block is written to, and so cannot stay compressed.
+    fn make_last_plain(&mut self) -> Result<(), FileStoreError> {
+        let Some(last) = self.blocks.back() else { return Ok(()) };
+        let path = self.block_path(last.number);
+        if self.is_stopped {
+            return Ok(());
+        }
+        let file = self.disk.open(&path, false);
+        let len = file.and_then(|file| file.len());
+        let len = len.map_err(|error| Self::read_error(&path, error))?;
+        if len == self.flushed as u64 {
+            return Ok(());
+        }
+        let (_, content) = self.read_content(last.number)?;
+        let index = self.blocks.len() - 1;
+        let replaced = self.replace_block(index, &content.records, Compression::None);
+        replaced.map_err(|source| self.write_error(source))
+    }
+
+    /// Copies what is damaged into the folder `lost` and writes the block without it. Returns its
+    /// size and last hash then.
+    fn repair_block(
+        &mut self,
+        number: u32,
+        damaged: &[Damaged],
+        content: &Content,
+        is_last: bool,
+    ) -> Result<(usize, [u8; 8]), FileStoreError> {
+        let records = &content.records;
+        let mut clean = Vec::with_capacity(records.len());
+        let mut from = 0;
+        for damage in damaged {
+            clean.extend(records.get(from..damage.offset).unwrap_or_default());
+            from = (damage.offset + damage.size).min(records.len());
+        }
+        clean.extend(records.get(from..).unwrap_or_default());
+        let known = (clean.len(), clean.last_chunk().copied().unwrap_or_default());
+        if self.file_config.read_only || self.is_stopped {
+            return Ok(known);
+        }
+        let path = self.block_path(number);
+        let file = self.disk.open(&path, false);
+        let whole = file.and_then(|file| file.read_all());
+        let whole = whole.map_err(|error| Self::read_error(&path, error))?;
+        let is_plain = whole == *records;
+        let mut saved = Ok(());
+        if is_plain {
+            for damage in damaged {
+                let bytes = records.get(damage.offset..).unwrap_or_default();
+                let bytes = bytes.get(..damage.size).unwrap_or(bytes);
+                // A file that grew before its content came is full of zeros.
+                if bytes.iter().any(|&byte| byte != 0) {
+                    let name = format!("{number}.blk-{}", damage.offset);
+                    saved = saved.and_then(|()| self.set_aside(&name, bytes));
+                }
+            }
+        } else {
+            saved = self.set_aside(&format!("{number}.blk"), &whole);
+        }
+        let is_torn =
+            is_last && is_plain && damaged.iter().all(|damage| damage.kind == DamageKind::Tail);
+        let repaired = if is_torn {
+            self.cut_torn(&path, clean.len())
+        } else {
+            saved.and_then(|()| {
+                if self.file_config.compression == Compression::S2 && !is_last && clean.len() > 8 {
+                    self.write_file(&path, &content::compress(&clean))
+                } else {
+                    self.write_file(&path, &clean)
+                }
+            })
+        };
+        if let Err(error) = repaired {
+            // It can still be read as it is, but not written.
+            self.stop_writing(&io::Error::from(match error {
+                StoreError::Disk(kind) => kind,
+                _ => io::ErrorKind::Other,
+            }));
+        }
+        Ok(known)
+    }
+
+    /// Cuts off what was never whole.
+    fn cut_torn(&mut self, path: &Path, size: usize) -> Result<(), StoreError> {
+        let file = self.disk.open(path, false)?;
+        file.set_len(size as u64)?;
+        match file.sync_data() {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.stop_writing(&error)),
+        }
+    }
+
+    /// Keeps bytes that cannot be read, for whoever can.
+    pub(super) fn set_aside(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let dir = self.dir.join("lost");
+        self.disk.create_dir_all(&dir)?;
+        self.write_file(&dir.join(name), bytes)?;
+        match self.disk.sync_dir(&self.dir) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.stop_writing(&error)),
         }
     }
 }
 
-pub(super) fn recover(
-    disk: Arc<dyn Disk>,
-    messages_dir: PathBuf,
-    name: &str,
-) -> Result<FileStore, FileStoreError> {
-    let mut recovery = Recovery::default();
-    for number in block_numbers(disk.as_ref(), &messages_dir)? {
-        let hash = BlockHash::new(name, number);
-        let content = read_block(disk.as_ref(), &messages_dir, number, &hash)?;
-        if u32::try_from(content.records.len()).is_err() {
-            let size = content.records.len() as u64;
-            return Err(FileStoreError::TooLarge { block: number, size });
-        }
-        recovery.add_block(number, hash, &content);
+/// Adds a message to its subject in the block.
+fn add_subject(
+    subjects: &mut HashTable<InBlock>,
+    records: &[u8],
+    record: &Record<'_>,
+    offset: u32,
+    size: usize,
+) {
+    if record.subject.is_empty() {
+        return;
     }
-    Ok(recovery.finish(disk, messages_dir))
+    let hash = FixedState::default().hash_one(record.subject);
+    let is_same = |other: &InBlock| {
+        let bytes = records.get(other.offset as usize..).unwrap_or_default();
+        other.hash == hash && subject_of(bytes) == record.subject
+    };
+    let last_size = u32::try_from(size).unwrap_or(0);
+    if let Some(found) = subjects.find_mut(hash, is_same) {
+        found.count += 1;
+        (found.last, found.last_size) = (record.seq, last_size);
+    } else {
+        let (first, last) = (record.seq, record.seq);
+        let found = InBlock { hash, offset, count: 1, first, last, last_size };
+        subjects.insert_unique(hash, found, |other| other.hash);
+    }
 }

@@ -507,6 +507,15 @@ proptest! {
     }
 }
 
+/// The node below the initial minimum has bits for sequences that the next node covers.
+#[test]
+fn a_gap_is_not_seen_where_another_node_begins() {
+    let mut set = SequenceSet::new();
+    set.set_initial_min(1148).unwrap();
+    set.insert_range(0, 1148);
+    assert_eq!(set.next_absent(201), Some(1149));
+}
+
 /// The highest numbers do not overflow.
 #[test]
 fn the_highest_sequences_are_ordinary() {

@@ -1,5 +1,8 @@
 //! What every store must do. Each test runs with every store that there is.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use natsd_base::Timestamp;
@@ -8,7 +11,11 @@ use natsd_subject::SubjectSet;
 use super::{
     Discard, Filter, NewMessage, StoreConfig, StoreError, StreamState, StreamStore, SubjectState,
 };
+use crate::disk::MemDisk;
+use crate::file::{FileStore, FileStoreConfig};
+use crate::markers::marker_headers;
 use crate::memory::MemStore;
+use crate::snapshot::{SourceState, StreamSnapshot};
 use crate::ttl::Ttl;
 
 /// When the tests begin.
@@ -25,6 +32,13 @@ pub(crate) struct Tester {
 impl Tester {
     pub(crate) fn memory(config: StoreConfig) -> Self {
         Self { store: Box::new(MemStore::new(config)), now: START }
+    }
+
+    pub(crate) fn file(config: StoreConfig) -> Self {
+        let (disk, dir) = (Arc::new(MemDisk::new()), Path::new("/s"));
+        let file_config = FileStoreConfig { block_size: 4096, ..FileStoreConfig::new("S") };
+        let store = FileStore::open(disk, dir, file_config, config, START).unwrap();
+        Self { store: Box::new(store), now: START }
     }
 
     pub(crate) fn try_put(&mut self, message: NewMessage<'_>) -> Result<u64, StoreError> {
@@ -123,10 +137,11 @@ pub(crate) fn filters(subjects: &[&str]) -> SubjectSet {
 }
 
 /// Runs a test with each kind of store.
-fn each_store(config: &StoreConfig, test: impl Fn(&mut Tester)) {
-    let mut tester = Tester::memory(config.clone());
-    test(&mut tester);
-    tester.check();
+pub(crate) fn each_store(config: &StoreConfig, test: impl Fn(&mut Tester)) {
+    for mut tester in [Tester::memory(config.clone()), Tester::file(config.clone())] {
+        test(&mut tester);
+        tester.check();
+    }
 }
 
 /// Go: TestStoreMsgLoadNextMsgMulti server/store_test.go:59
@@ -596,5 +611,93 @@ fn store_num_pending_last_per_subject_exclude_overcount() {
         assert_eq!(tester.put("foo.C"), 1000);
         assert_eq!(tester.store.pending(13, one("foo.*"), true), (2, 1000));
         assert_eq!(tester.store.pending(13, Filter::Any(&filters(&["foo.*"])), true), (2, 1000));
+    });
+}
+
+/// Go: TestStoreSourcesOnlyTracksConfiguredSources server/store_test.go:1552
+#[test]
+fn store_sources_only_tracks_configured_sources() {
+    let name = b"ORIGIN1 > >".to_vec();
+    let config = StoreConfig { sources: vec![name.clone()], ..StoreConfig::default() };
+    each_store(&config, |tester| {
+        let mut put = |value: &str| {
+            let headers = format!("NATS/1.0\r\nNats-Stream-Source: {value}\r\n\r\n");
+            let new = NewMessage { headers: headers.as_bytes(), ..message("foo") };
+            tester.try_put(new).unwrap();
+            tester.store.sources()
+        };
+        let known = |seq, identity: &str| {
+            let state = SourceState { seq, identity: identity.into() };
+            BTreeMap::from([(name.clone(), state)])
+        };
+        assert_eq!(put("ORIGIN1 5 > > foo.a IDENT1"), known(5, "IDENT1"));
+        // Another stream, a header of a server before 2.10, and none at all.
+        for other in ["ORIGIN2 7 > > foo.b IDENT2", "ORIGIN3 9", "$JS.ACK.ORIGIN1.c.1.2.3.4.5", ""]
+        {
+            assert_eq!(put(other), known(5, "IDENT1"), "{other}");
+        }
+        assert_eq!(put("ORIGIN1 2 > > foo.a IDENT3"), known(2, "IDENT3"));
+        assert_eq!(put("ORIGIN1 3 > > foo.a"), known(3, ""));
+        let leader = known(8, "IDENT4");
+        tester.store.apply_sources(&BTreeMap::new());
+        assert_eq!(tester.store.sources(), known(3, ""));
+        tester.store.apply_sources(&leader);
+        assert_eq!(tester.store.sources(), leader);
+        assert_eq!(StreamSnapshot::of(tester.store.as_ref(), 0).sources, leader);
+        tester.store.purge().unwrap();
+        assert_eq!(tester.store.sources(), leader);
+        tester.store.update_config(StoreConfig::default(), tester.now);
+        assert!(tester.store.sources().is_empty());
+    });
+}
+
+/// Go: TestMemStoreSubjectDeleteMarkers server/memstore_test.go:1231
+#[test]
+fn mem_store_subject_delete_markers() {
+    let config = StoreConfig {
+        age_max: Some(Duration::from_secs(1)),
+        subject_delete_marker_ttl: Some(Duration::from_secs(1)),
+        allow_message_ttl: true,
+        ..StoreConfig::default()
+    };
+    each_store(&config, |tester| {
+        tester.put_many("test", 3);
+        assert_eq!(expired_after(tester, 500), []);
+        assert_eq!(expired_after(tester, 1000), [(1, false), (2, false), (3, true)]);
+        tester.remove(&[1, 2]);
+        // Not again while the marker may be under way; then once more.
+        assert_eq!(expired_after(tester, 1900), []);
+        assert_eq!(expired_after(tester, 100), [(3, true)]);
+        // One more message, and what expired is not the last any more.
+        let seq = tester.put("test");
+        assert_eq!(expired_after(tester, 2000), [(3, false), (seq, true)]);
+    });
+    let headers =
+        b"NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\nNats-TTL: 1m30s\r\nNats-Rollup: sub\r\n\r\n";
+    assert_eq!(marker_headers(Duration::from_secs(90)), headers);
+}
+
+fn expired_after(tester: &mut Tester, wait: u64) -> Vec<(u64, bool)> {
+    tester.now = tester.now + Duration::from_millis(wait);
+    let expired = tester.store.expired(tester.now, 100).unwrap();
+    expired.iter().map(|it| (it.seq, it.leaves_marker)).collect()
+}
+
+#[test]
+fn markers_leave_no_markers() {
+    let config = StoreConfig {
+        subject_delete_marker_ttl: Some(Duration::from_secs(1)),
+        allow_message_ttl: true,
+        ..StoreConfig::default()
+    };
+    each_store(&config, |tester| {
+        let second = Some(Ttl::After(Duration::from_secs(1)));
+        let purge = b"NATS/1.0\r\nKV-Operation: PURGE\r\n\r\n";
+        let marker = marker_headers(Duration::from_secs(1));
+        for (subject, headers) in [("a", &b""[..]), ("b", purge), ("c", &marker)] {
+            tester.try_put(NewMessage { headers, ttl: second, ..message(subject) }).unwrap();
+        }
+        assert_eq!(tester.store.expired(tester.now + Duration::from_secs(1), 2).unwrap().len(), 2);
+        assert_eq!(expired_after(tester, 3100), [(1, true), (2, false), (3, false)]);
     });
 }

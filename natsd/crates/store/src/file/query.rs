@@ -1,0 +1,504 @@
+//! Finding and counting messages of a [`FileStore`].
+//!
+//! The subjects say in which blocks there is something to find, so that only those are read.
+//! Counts are sums over the subjects, less what the blocks on the shorter side of the start hold.
+//!
+//! Source: Go `server/filestore.go` (`LoadNextMsg`, `NumPending`, `MultiLastSeqs`,
+//! `GetSeqFromTime`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use natsd_base::Timestamp;
+use natsd_subject::subject::has_wildcard;
+
+use super::FileStore;
+use super::cache::BlockCache;
+use super::content::Content;
+use crate::block::{BlockScan, RecordKind, Scanned, subject_of};
+use crate::stream_store::{Filter, StoreError, StoredMessage, SubjectState};
+
+/// Messages that are looked at one by one before the subjects are asked where to go on.
+const SCAN_MIN: usize = 64;
+
+impl FileStore {
+    /// Notes that a block's cache was used.
+    pub(super) fn touch(&mut self, number: u32) {
+        if self.cached.last() != Some(&number) {
+            self.cached.retain(|&other| other != number);
+            self.cached.push(number);
+        }
+    }
+
+    /// The records of a block, from the disk.
+    pub(super) fn read_block(&self, number: u32) -> Result<Content, StoreError> {
+        let file = self.disk.open(&self.block_path(number), false)?;
+        let bytes = file.read_all()?;
+        Ok(super::content::of(&self.hash_of_block(number), bytes))
+    }
+
+    /// The cache of a block, with the message `seq` in it; 0 means all of the block.
+    pub(super) fn load_block(
+        &mut self,
+        index: usize,
+        seq: u64,
+    ) -> Result<&mut BlockCache, StoreError> {
+        let number = self.blocks[index].number;
+        let is_there = self.blocks[index]
+            .cache
+            .as_ref()
+            .is_some_and(|cache| cache.start == 0 || seq > 0 && cache.covers(seq));
+        if !is_there {
+            self.fill_cache(index, number)?;
+        }
+        self.touch(number);
+        Ok(self.blocks[index].cache.as_mut().expect("it was filled"))
+    }
+
+    /// Reads a block into its cache. When it is found to be damaged everything is scanned anew.
+    fn fill_cache(&mut self, index: usize, number: u32) -> Result<(), StoreError> {
+        let is_last = index + 1 == self.blocks.len();
+        let partial = self.blocks[index].cache.as_ref();
+        let mut records = Vec::new();
+        // The file of a new block comes with its first flush.
+        let has_file = !is_last || self.flushed > 0;
+        if has_file && partial.is_none_or(|cache| cache.start > 0) {
+            let mut content = self.read_block(number)?;
+            let start = partial.map_or(content.records.len(), |cache| cache.start);
+            if content.missing > 0 || content.records.len() < start {
+                return self.found_damage();
+            }
+            content.records.truncate(start);
+            records = content.records;
+        }
+        let hash = self.hash_of_block(number);
+        if let Some(partial) = &self.blocks[index].cache {
+            records.extend(&partial.records);
+        }
+        let mut cache = BlockCache::new(hash, 0);
+        let mut last = 0;
+        let (mut ttls, mut schedules) = (0, 0);
+        for scanned in BlockScan::new(&cache.hash.clone(), &records) {
+            let Scanned::Record { offset, record, .. } = scanned else {
+                return self.found_damage();
+            };
+            if record.kind != RecordKind::Message || record.seq <= last {
+                continue;
+            }
+            last = record.seq;
+            if self.is_live(record.seq) {
+                cache.add(record.seq, offset);
+            }
+            if !record.headers.is_empty() {
+                ttls += u64::from(super::ttl::has_ttl(record.headers));
+                schedules += u64::from(super::ttl::has_schedule(record.headers));
+            }
+        }
+        cache.records = records;
+        let block = &mut self.blocks[index];
+        if cache.range(block.first.seq, block.last.seq).count() as u64 != block.count {
+            return self.found_damage();
+        }
+        (block.ttls, block.schedules) = (ttls, schedules);
+        if !is_last {
+            block.size = Some(cache.records.len());
+        }
+        block.cache = Some(Box::new(cache));
+        self.make_room(number);
+        Ok(())
+    }
+
+    /// A block is not what it was thought to be.
+    fn found_damage(&mut self) -> Result<(), StoreError> {
+        self.rebuild()?;
+        Err(StoreError::Damaged)
+    }
+
+    /// Lets go of the caches that were used least, but for that of `number` and the last block.
+    fn make_room(&mut self, number: u32) {
+        let last = self.blocks.back().map(|block| block.number);
+        let index_of = |store: &Self, number| store.block_from(number);
+        let mut size: usize = self
+            .cached
+            .iter()
+            .filter_map(|&number| self.blocks.get(index_of(self, number))?.cache.as_ref())
+            .map(|cache| cache.size())
+            .sum();
+        let mut at = 0;
+        while size > self.file_config.cache_size_max && at < self.cached.len() {
+            let other = self.cached[at];
+            if other == number || Some(other) == last {
+                at += 1;
+                continue;
+            }
+            self.cached.remove(at);
+            let index = self.block_from(other);
+            if let Some(cache) = self.blocks.get_mut(index).and_then(|block| block.cache.take()) {
+                size -= cache.size();
+            }
+        }
+    }
+
+    /// The message of a sequence that has one.
+    pub(super) fn message(&mut self, seq: u64) -> Result<StoredMessage<'_>, StoreError> {
+        let index = self.block_of(seq);
+        if index >= self.blocks.len() {
+            return Err(StoreError::NotFound);
+        }
+        let cache = self.load_block(index, seq)?;
+        let (record, _) = cache.get(seq).ok_or(StoreError::Damaged)?;
+        Ok(StoredMessage {
+            seq,
+            timestamp: record.timestamp,
+            subject: record.subject,
+            headers: record.headers,
+            body: record.body,
+        })
+    }
+
+    /// The first sequence at or above `seq` that has a message.
+    pub(super) fn next_live(&self, seq: u64) -> Option<u64> {
+        if self.state.messages == 0 {
+            return None;
+        }
+        let next = self.deleted.next_absent(seq.max(self.state.first_seq));
+        next.filter(|&next| next <= self.state.last_seq)
+    }
+
+    /// The last sequence at or below `seq` that has a message.
+    fn previous_live(&self, seq: u64) -> Option<u64> {
+        if self.state.messages == 0 {
+            return None;
+        }
+        let previous = self.deleted.previous_absent(seq.min(self.state.last_seq));
+        previous.filter(|&previous| previous >= self.state.first_seq)
+    }
+
+    /// Calls `query` again when it found damage and the store was scanned anew. Another error is
+    /// noted, and gives nothing.
+    pub(super) fn repeat<T: Default>(
+        &mut self,
+        query: impl Fn(&mut Self) -> Result<T, StoreError>,
+    ) -> T {
+        let mut result = query(self);
+        for _ in 0..2 {
+            if matches!(result, Err(StoreError::Damaged)) {
+                result = query(self);
+            }
+        }
+        self.note(result).unwrap_or_default()
+    }
+
+    /// The first message of `filter` at or above `start`.
+    pub(super) fn next_matching(
+        &mut self,
+        filter: Filter<'_>,
+        start: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        match filter {
+            Filter::All => Ok(self.next_live(start)),
+            Filter::One(subject) if !has_wildcard(subject) => self.next_of_subject(subject, start),
+            Filter::One(_) | Filter::Any(_) => self.next_of_many(filter, start),
+        }
+    }
+
+    fn next_of_subject(&mut self, subject: &[u8], start: u64) -> Result<Option<u64>, StoreError> {
+        let Some(info) = self.subjects.get(subject).copied() else { return Ok(None) };
+        if info.last != 0 && start > info.last {
+            return Ok(None);
+        }
+        if info.first != 0 && start <= info.first {
+            return Ok(Some(info.first));
+        }
+        let from = self.block_of(start).max(self.block_from(info.first_block));
+        for index in from..self.blocks.len() {
+            if self.blocks[index].number > info.last_block {
+                break;
+            }
+            if self.blocks[index].count == 0 {
+                continue;
+            }
+            let cache = self.load_block(index, 0)?;
+            // Who reads one after the other finds the next one near.
+            let near = cache
+                .range(start, u64::MAX)
+                .take(SCAN_MIN)
+                .find(|(_, bytes)| subject_of(bytes) == subject)
+                .map(|(seq, _)| seq);
+            if near.is_some() {
+                return Ok(near);
+            }
+            if let Some(seq) = cache.next_of(subject, start) {
+                return Ok(Some(seq));
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_of_many(&mut self, filter: Filter<'_>, start: u64) -> Result<Option<u64>, StoreError> {
+        let Some(first) = self.next_live(start) else { return Ok(None) };
+        // A few at first. When none matches, the subjects say where one can be.
+        let few = SCAN_MIN.max(2 * self.subjects.len());
+        let mut looked_at = 0;
+        let mut asked = false;
+        let mut index = self.block_of(first);
+        while index < self.blocks.len() {
+            if self.blocks[index].count > 0 {
+                let cache = self.load_block(index, 0)?;
+                for (seq, bytes) in cache.range(start, u64::MAX) {
+                    if filter.matches(subject_of(bytes)) {
+                        return Ok(Some(seq));
+                    }
+                    looked_at += 1;
+                    if looked_at >= few && !asked {
+                        break;
+                    }
+                }
+            }
+            if looked_at >= few && !asked {
+                asked = true;
+                let here = self.blocks[index].number;
+                let mut bound = None;
+                self.for_each_subject(filter, |_, info| {
+                    if info.last_block >= here && (info.last == 0 || info.last >= start) {
+                        let first = info.first_block.max(here);
+                        bound = Some(bound.map_or(first, |bound: u32| bound.min(first)));
+                    }
+                });
+                let Some(bound) = bound else { return Ok(None) };
+                index = self.block_from(bound);
+            } else {
+                index += 1;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The last message of `filter` at or below `start`.
+    pub(super) fn previous_matching(
+        &mut self,
+        filter: Filter<'_>,
+        start: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        if matches!(filter, Filter::All) {
+            return Ok(self.previous_live(start));
+        }
+        // Between which blocks there is one.
+        let (mut first_block, mut last_block) = (u32::MAX, 0);
+        let mut known_last = Some(0);
+        self.for_each_subject(filter, |_, info| {
+            first_block = first_block.min(info.first_block);
+            last_block = last_block.max(info.last_block);
+            known_last = known_last.filter(|_| info.last != 0).map(|last| info.last.max(last));
+        });
+        if let Some(last) = known_last.filter(|&last| last != 0 && last <= start) {
+            return Ok(Some(last));
+        }
+        let Some(last) = self.previous_live(start) else { return Ok(None) };
+        for index in (0..=self.block_of(last)).rev() {
+            let number = self.blocks[index].number;
+            if number < first_block {
+                break;
+            }
+            if number > last_block || self.blocks[index].count == 0 {
+                continue;
+            }
+            let cache = self.load_block(index, 0)?;
+            let found = match filter {
+                Filter::One(subject) if !has_wildcard(subject) => cache.last_of(subject, start),
+                Filter::All | Filter::One(_) | Filter::Any(_) => cache
+                    .range(0, start)
+                    .rev()
+                    .find(|(_, bytes)| filter.matches(subject_of(bytes)))
+                    .map(|(seq, _)| seq),
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// What there is of `filter` from `start` on.
+    pub(super) fn state_from(
+        &mut self,
+        start: u64,
+        filter: Filter<'_>,
+    ) -> Result<SubjectState, StoreError> {
+        let start = start.max(self.state.first_seq);
+        let messages = self.count_from(start, filter, false)?;
+        if messages == 0 {
+            return Ok(SubjectState::default());
+        }
+        let first = self.next_matching(filter, start)?.unwrap_or(0);
+        let last = self.previous_matching(filter, u64::MAX)?.unwrap_or(0);
+        Ok(SubjectState { messages, first, last })
+    }
+
+    /// How many messages of `filter` there are from `start` on, or how many subjects of it whose
+    /// last message is there.
+    pub(super) fn count_from(
+        &mut self,
+        start: u64,
+        filter: Filter<'_>,
+        last_per_subject: bool,
+    ) -> Result<u64, StoreError> {
+        let start = start.max(self.state.first_seq);
+        if start > self.state.last_seq || self.state.messages == 0 {
+            return Ok(0);
+        }
+        if last_per_subject {
+            return self.count_last_from(start, filter);
+        }
+        if matches!(filter, Filter::All) {
+            let sequences = self.state.last_seq - start + 1;
+            return Ok(sequences - self.deleted.count_between(start, self.state.last_seq));
+        }
+        let index = self.block_of(start);
+        let here = self.blocks[index].number;
+        let (mut sure, mut between, mut total) = (0, false, 0);
+        self.for_each_subject(filter, |_, info| {
+            total += info.total;
+            if info.first_block > here || info.first >= start {
+                sure += info.total;
+            } else if info.last_block >= here && (info.last == 0 || info.last >= start) {
+                between = true;
+            }
+        });
+        if !between {
+            return Ok(sure);
+        }
+        if index * 2 < self.blocks.len() {
+            let before = self.count_in(0..index + 1, filter, 0, start - 1)?;
+            return Ok(total - before);
+        }
+        self.count_in(index..self.blocks.len(), filter, start, u64::MAX)
+    }
+
+    /// How many messages of `filter` from `first` to `last` there are in some blocks.
+    fn count_in(
+        &mut self,
+        blocks: std::ops::Range<usize>,
+        filter: Filter<'_>,
+        first: u64,
+        last: u64,
+    ) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for index in blocks {
+            if self.blocks[index].count == 0 {
+                continue;
+            }
+            let cache = self.load_block(index, 0)?;
+            count += match filter {
+                Filter::One(subject) if !has_wildcard(subject) => {
+                    cache.all_of(subject, first, last).len() as u64
+                }
+                Filter::All | Filter::One(_) | Filter::Any(_) => cache
+                    .range(first, last)
+                    .filter(|(_, bytes)| filter.matches(subject_of(bytes)))
+                    .count()
+                    as u64,
+            };
+        }
+        Ok(count)
+    }
+
+    fn count_last_from(&mut self, start: u64, filter: Filter<'_>) -> Result<u64, StoreError> {
+        let index = self.block_of(start);
+        let here = self.blocks[index].number;
+        let mut count = 0;
+        let mut unknown: Vec<Box<[u8]>> = Vec::new();
+        self.for_each_subject(filter, |subject, info| {
+            if info.last >= start {
+                count += 1;
+            } else if info.last == 0 && info.last_block >= here {
+                unknown.push(subject.into());
+            }
+        });
+        for subject in unknown {
+            let last = self.last_of(&subject)?;
+            count += u64::from(last.is_some_and(|last| last >= start));
+        }
+        Ok(count)
+    }
+
+    /// The first message that was stored at `time` or later, or one beyond the last sequence.
+    pub(super) fn first_at_or_after(&mut self, time: Timestamp) -> Result<u64, StoreError> {
+        let beyond = self.state.last_seq + 1;
+        let from = self.blocks.partition_point(|block| block.last.time < time);
+        for index in from..self.blocks.len() {
+            if self.blocks[index].count == 0 {
+                continue;
+            }
+            let (mut low, end) = (self.blocks[index].first.seq, self.blocks[index].last.seq + 1);
+            let mut found = None;
+            let mut high = end;
+            while low < high {
+                let middle = low + (high - low) / 2;
+                match self.next_live(middle).filter(|&seq| seq < end) {
+                    None => high = middle,
+                    Some(seq) if self.message(seq)?.timestamp < time => low = seq + 1,
+                    Some(seq) => {
+                        found = Some(seq);
+                        high = middle;
+                    }
+                }
+            }
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+        Ok(beyond)
+    }
+
+    /// The last sequence of each subject that some filter stands for, at or below `last`.
+    pub(super) fn last_of_each_subject(
+        &mut self,
+        filters: &[&[u8]],
+        last: u64,
+        count_max: Option<usize>,
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut seqs = BTreeSet::new();
+        for filter in filters {
+            let mut wanted: BTreeMap<Box<[u8]>, u32> = BTreeMap::new();
+            self.for_each_subject(Filter::new(filter), |subject, info| {
+                if info.last != 0 && info.last <= last {
+                    seqs.insert(info.last);
+                } else if info.first <= last {
+                    wanted.insert(subject.into(), info.first_block);
+                }
+            });
+            self.find_lasts(wanted, last, &mut seqs)?;
+            if count_max.is_some_and(|max| seqs.len() > max) {
+                return Err(StoreError::TooManyResults);
+            }
+        }
+        Ok(seqs.into_iter().collect())
+    }
+
+    /// Adds the last sequence at or below `last` of each subject, going from block to block.
+    fn find_lasts(
+        &mut self,
+        wanted: BTreeMap<Box<[u8]>, u32>,
+        last: u64,
+        seqs: &mut BTreeSet<u64>,
+    ) -> Result<(), StoreError> {
+        let mut wanted = wanted;
+        let Some(from) = self.previous_live(last) else { return Ok(()) };
+        for index in (0..=self.block_of(from)).rev() {
+            if wanted.is_empty() {
+                break;
+            }
+            if self.blocks[index].count == 0 {
+                continue;
+            }
+            let number = self.blocks[index].number;
+            let cache = self.load_block(index, 0)?;
+            wanted.retain(|subject, first_block| {
+                let found = cache.last_of(subject, last);
+                seqs.extend(found);
+                found.is_none() && *first_block < number
+            });
+        }
+        Ok(())
+    }
+}

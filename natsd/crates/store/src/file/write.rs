@@ -1,0 +1,344 @@
+//! Appending records, and making them durable.
+//!
+//! Records go into the last block's cache; [`FileStore::flush`] hands them to the disk,
+//! [`FileStore::sync`] makes them durable. A block is durable before the next one begins, and a
+//! file goes away or is replaced only when the records that made it useless are durable: so a
+//! crash leaves a prefix of the changes.
+//!
+//! Source: Go `server/filestore.go` (`writeMsgRecordLocked`, `newMsgBlockForWrite`,
+//! `flushPendingMsgsLocked`, `atomicOverwriteFile`).
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use natsd_base::Timestamp;
+
+use super::block::{Block, Mark};
+use super::cache::BlockCache;
+use super::{Compression, FileStore, content};
+use crate::block::{BlockHash, EMPTY_RECORD_SIZE, Record, RecordKind};
+use crate::disk::DiskFile;
+use crate::stream_store::StoreError;
+
+/// Begins the body of a tombstone that says that everything up to its sequence is removed. Go
+/// sees the tombstone of that sequence alone. Where the record begins follows, so that no two in
+/// a block are the same: `index.db` is told from a stale one by the last hash.
+pub(super) const FLOOR_MAGIC: &[u8; 8] = b"natsd.f1";
+/// The body of a tombstone that says that all blocks before its own are void.
+pub(super) const PURGE_BODY: &[u8] = b"natsd.p1";
+/// Bytes of such a record.
+pub(super) const FLOOR_SIZE: usize = EMPTY_RECORD_SIZE + FLOOR_MAGIC.len() + 4;
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(error.kind())
+    }
+}
+
+/// The body of the floor record that begins at `offset` of its block.
+pub(super) fn floor_body(offset: usize) -> [u8; 12] {
+    let offset = u32::try_from(offset).expect("blocks are smaller than 1 GiB");
+    let mut body = [0; 12];
+    body[..8].copy_from_slice(FLOOR_MAGIC);
+    body[8..].copy_from_slice(&offset.to_le_bytes());
+    body
+}
+
+/// The record that removes `seq`.
+pub(super) fn tombstone(seq: u64, time: Timestamp, body: &[u8]) -> Record<'_> {
+    let kind = RecordKind::Tombstone;
+    Record { seq, timestamp: time, kind, subject: b"", headers: b"", body }
+}
+
+impl FileStore {
+    pub(super) fn block_path(&self, number: u32) -> PathBuf {
+        self.messages_dir.join(format!("{number}.blk"))
+    }
+
+    pub(super) fn hash_of_block(&self, number: u32) -> BlockHash {
+        BlockHash::new(&self.file_config.name, number)
+    }
+
+    pub(super) fn check_writable(&self) -> Result<(), StoreError> {
+        if self.is_stopped { Err(StoreError::Stopped) } else { Ok(()) }
+    }
+
+    /// A sync failed: what is on disk is not known, and writing on would build on it.
+    pub(super) fn stop_writing(&mut self, error: &io::Error) -> StoreError {
+        let error = StoreError::Disk(error.kind());
+        self.is_stopped = true;
+        self.failure.get_or_insert(error);
+        error
+    }
+
+    fn last_mark(&self) -> Mark {
+        let time = self.state.last_time.unwrap_or(Timestamp(0));
+        Mark { seq: self.state.last_seq, time }
+    }
+
+    /// Begins a block in memory; its file comes with the first flush.
+    pub(super) fn add_block(&mut self) {
+        let block = Block::new(self.next_number, self.last_mark());
+        self.next_number += 1;
+        self.blocks.push_back(block);
+        self.file = None;
+        self.flushed = 0;
+    }
+
+    /// Bytes of the last block that are in memory only.
+    pub(super) fn pending_size(&self) -> usize {
+        self.blocks.back().and_then(|block| block.size).unwrap_or(0) - self.flushed
+    }
+
+    /// Makes room for records of `size` bytes together in one block. When it fails nothing has
+    /// changed for readers.
+    pub(super) fn prepare(&mut self, size: usize) -> Result<(), StoreError> {
+        self.check_writable()?;
+        let block_size = usize::try_from(self.file_config.block_size).unwrap_or(usize::MAX);
+        match self.blocks.back().map(|block| block.size.unwrap_or(0)) {
+            None => self.add_block(),
+            Some(used) if used > 0 && used + size > block_size => self.roll()?,
+            Some(_) if self.pending_size() + size > self.file_config.write_buffer_max => {
+                self.flush()?
+            }
+            Some(_) => {}
+        }
+        assert!(self.make_cache(), "there is a block");
+        Ok(())
+    }
+
+    /// Appends a record to the last block, which [`FileStore::prepare`] made room in. Returns
+    /// where it begins in the cache.
+    pub(super) fn append(&mut self, record: &Record<'_>) -> usize {
+        let last = self.blocks.back_mut().expect("it was prepared");
+        let cache = last.cache.as_mut().expect("it was prepared");
+        let offset = cache.records.len();
+        record.encode(&cache.hash, &mut cache.records).expect("the size was checked");
+        last.size = Some(cache.end());
+        last.last_hash = *cache.records.last_chunk().expect("every record has a hash");
+        offset
+    }
+
+    /// Bytes that a removal takes.
+    pub(super) fn tombstone_size(&self) -> usize {
+        if self.is_head_untold { EMPTY_RECORD_SIZE + FLOOR_SIZE } else { EMPTY_RECORD_SIZE }
+    }
+
+    /// Writes that `seq` was removed. A tombstone makes room below the limits, so what they
+    /// removed before must be told from then on.
+    pub(super) fn append_tombstone(&mut self, seq: u64, time: Timestamp) {
+        if self.is_head_untold && self.state.first_seq > 1 {
+            self.append_floor(self.state.first_seq - 1);
+        }
+        self.append(&tombstone(seq, time, b""));
+    }
+
+    /// Writes that everything up to `seq` was removed.
+    pub(super) fn append_floor(&mut self, seq: u64) {
+        let time = if seq == self.state.last_seq { self.last_mark().time } else { Timestamp(0) };
+        let offset = self.blocks.back().and_then(|block| block.size).unwrap_or(0);
+        self.append(&tombstone(seq, time, &floor_body(offset)));
+        self.is_head_untold = false;
+        self.told_floor = seq;
+    }
+
+    /// Writes that everything before the first sequence was removed, before files go: they may go
+    /// in any order, those with tombstones before those with the messages.
+    fn append_head_floor(&mut self) {
+        let has_cache = self.blocks.back().is_some_and(|block| block.cache.is_some());
+        if self.told_floor + 1 < self.state.first_seq && (has_cache || self.make_cache()) {
+            self.append_floor(self.state.first_seq - 1);
+        }
+    }
+
+    /// Writes that everything before the first sequence was removed, unless it was told before.
+    pub(super) fn tell_floor(&mut self) -> Result<(), StoreError> {
+        if self.told_floor + 1 < self.state.first_seq {
+            self.prepare(FLOOR_SIZE)?;
+            self.append_floor(self.state.first_seq - 1);
+        }
+        Ok(())
+    }
+
+    /// Gives the last block a cache to write into; whether there is one.
+    fn make_cache(&mut self) -> bool {
+        let Some(last) = self.blocks.back_mut() else { return false };
+        if last.cache.is_none() {
+            let number = last.number;
+            let start = last.size.unwrap_or(0);
+            let hash = BlockHash::new(&self.file_config.name, number);
+            last.cache = Some(Box::new(BlockCache::new(hash, start)));
+            self.touch(number);
+        }
+        true
+    }
+
+    /// Writes that everything before the first sequence was removed, if that is not known yet.
+    pub(super) fn tell_head(&mut self) -> Result<(), StoreError> {
+        if self.is_head_untold && self.state.first_seq > 1 {
+            self.prepare(FLOOR_SIZE)?;
+            self.append_floor(self.state.first_seq - 1);
+        }
+        Ok(())
+    }
+
+    /// Ends the last block and begins the next one.
+    pub(super) fn roll(&mut self) -> Result<(), StoreError> {
+        if !self.obsolete.is_empty() {
+            self.append_head_floor();
+        }
+        self.sync_log()?;
+        if self.file_config.compression == Compression::S2 {
+            let last = self.blocks.len() - 1;
+            // A block that stays plain is no harm.
+            if let Err(error) = self.compress_block(last)
+                && self.is_stopped
+            {
+                return Err(error);
+            }
+        }
+        self.remove_obsolete();
+        self.add_block();
+        let Mark { seq, time } = self.last_mark();
+        if seq > 0 && !self.is_live(seq) {
+            // The last block always tells the last sequence: the others may be rewritten.
+            self.prepare(EMPTY_RECORD_SIZE)?;
+            self.append(&tombstone(seq, time, b""));
+        }
+        Ok(())
+    }
+
+    /// Hands everything to the disk. It is not durable yet.
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        if self.pending_size() == 0 {
+            return Ok(());
+        }
+        self.check_writable()?;
+        let last = self.blocks.back().expect("something is pending");
+        let (number, size) = (last.number, last.size.unwrap_or(0));
+        if self.file.is_none() {
+            self.file = Some(self.disk.open(&self.block_path(number), true)?);
+            self.needs_dir_sync |= self.flushed == 0;
+        }
+        let (last, file) = (self.blocks.back(), self.file.as_ref());
+        let cache = last.and_then(|block| block.cache.as_ref()).expect("something is pending");
+        let bytes = &cache.records[self.flushed - cache.start..];
+        let file = file.expect("it was opened");
+        file.write_all_at(bytes, self.flushed as u64)?;
+        self.flushed = size;
+        self.needs_sync = true;
+        Ok(())
+    }
+
+    pub(super) fn sync_log(&mut self) -> Result<(), StoreError> {
+        self.flush()?;
+        if self.needs_sync
+            && let Some(file) = &self.file
+        {
+            if let Err(error) = file.sync_data() {
+                return Err(self.stop_writing(&error));
+            }
+            self.needs_sync = false;
+        }
+        self.sync_names()
+    }
+
+    pub(super) fn sync_names(&mut self) -> Result<(), StoreError> {
+        if self.needs_dir_sync {
+            if let Err(error) = self.disk.sync_dir(&self.messages_dir) {
+                return Err(self.stop_writing(&error));
+            }
+            self.needs_dir_sync = false;
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable. When this fails in syncing the store does not write any more.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.check_writable()?;
+        if !self.obsolete.is_empty() {
+            self.append_head_floor();
+        }
+        self.sync_log()?;
+        self.remove_obsolete();
+        self.compact_sparse()
+    }
+
+    /// Removes the files of blocks that are empty for good. The log is durable.
+    pub(super) fn remove_obsolete(&mut self) {
+        for number in std::mem::take(&mut self.obsolete) {
+            match self.disk.remove_file(&self.block_path(number)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => self.obsolete.push(number),
+                Ok(()) | Err(_) => self.needs_dir_sync = true,
+            }
+        }
+    }
+
+    /// Writes a file whole and durable, or leaves the one that there was.
+    pub(super) fn write_file(&mut self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".tmp");
+        let temporary = PathBuf::from(name);
+        let written = self
+            .write_durable(&temporary, bytes)
+            .and_then(|()| self.disk.rename(&temporary, path).map_err(StoreError::from));
+        if let Err(error) = written {
+            let _: io::Result<()> = self.disk.remove_file(&temporary);
+            return Err(error);
+        }
+        let dir = path.parent().unwrap_or(&self.messages_dir).to_owned();
+        match self.disk.sync_dir(&dir) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.stop_writing(&error)),
+        }
+    }
+
+    /// Writes a file and syncs it, but not its name.
+    pub(super) fn write_durable(&mut self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let file: Box<dyn DiskFile> = self.disk.open(path, true)?;
+        file.set_len(0)?;
+        file.write_all_at(bytes, 0)?;
+        match file.sync_data() {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.stop_writing(&error)),
+        }
+    }
+
+    /// Puts other records into a block: all or none of them are there after a crash. What the
+    /// block loses must have been made useless by records that are durable.
+    pub(super) fn replace_block(
+        &mut self,
+        index: usize,
+        records: &[u8],
+        compression: Compression,
+    ) -> Result<(), StoreError> {
+        let path = self.block_path(self.blocks[index].number);
+        match compression {
+            Compression::S2 if records.len() > 8 => {
+                self.write_file(&path, &content::compress(records))?;
+            }
+            Compression::S2 | Compression::None => self.write_file(&path, records)?,
+        }
+        let is_last = index + 1 == self.blocks.len();
+        let block = &mut self.blocks[index];
+        block.size = Some(records.len());
+        block.last_hash = records.last_chunk().copied().unwrap_or_default();
+        if is_last {
+            self.file = None; // It has the old file open.
+            self.flushed = records.len();
+            self.needs_sync = false;
+        }
+        Ok(())
+    }
+
+    /// Compresses a block that is not written any more and is durable.
+    fn compress_block(&mut self, index: usize) -> Result<(), StoreError> {
+        let number = self.blocks[index].number;
+        let cached = self.blocks[index].cache.as_ref().filter(|cache| cache.start == 0);
+        let records = match cached {
+            Some(cache) => cache.records.clone(),
+            None => self.read_block(number)?.records,
+        };
+        self.replace_block(index, &records, Compression::S2)
+    }
+}

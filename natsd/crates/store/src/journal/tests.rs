@@ -1,0 +1,5 @@
+mod crash;
+mod damage;
+mod format;
+mod model;
+mod rules;
