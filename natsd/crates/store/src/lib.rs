@@ -6,6 +6,7 @@
 //! `server/thw`.
 #![warn(missing_docs)]
 
+pub mod archive;
 pub mod block;
 mod consumer_state;
 mod consumer_store;
