@@ -12,8 +12,8 @@
 
 mod block;
 mod cache;
+mod cache_files;
 mod content;
-mod extras;
 mod index;
 mod intent;
 mod limits;
@@ -39,12 +39,12 @@ use crate::markers::{Expired, Markers};
 use crate::schedule::{ScheduledMessage, Schedules};
 use crate::sequence_set::SequenceSet;
 use crate::snapshot::SourceState;
+use crate::sources::Sources;
 use crate::stream_store::{
     Filter, NewMessage, StoreConfig, StoreError, StoredMessage, StreamState, StreamStore,
     SubjectState,
 };
 use block::{Block, Mark};
-use extras::Extras;
 pub use recover::{DamageKind, Damaged};
 use subjects::SubjectInfo;
 use ttl::MessageTtls;
@@ -183,7 +183,10 @@ pub struct FileStore {
     state: StreamState,
     /// Where the stream allows it.
     ttls: Option<MessageTtls>,
-    extras: Extras,
+    /// Where the stream allows it.
+    schedules: Option<Schedules>,
+    sources: Sources,
+    markers: Markers,
     /// The first message that the age limit may remove. Known with such a limit.
     oldest: Option<Mark>,
     /// Blocks with a cache, the one used last at the end.
@@ -240,7 +243,9 @@ impl FileStore {
             lost: SequenceSet::new(),
             state: StreamState::default(),
             ttls: None,
-            extras: Extras::default(),
+            schedules: None,
+            sources: Sources::default(),
+            markers: Markers::default(),
             oldest: None,
             cached: Vec::new(),
             file: None,
@@ -276,8 +281,9 @@ impl FileStore {
             // Go looks for the file of the last block, with records or not.
             self.disk.open(&self.block_path(last.number), true)?;
             self.write_index()?;
+            self.write_message_caches()?;
         }
-        self.write_extras()
+        Ok(())
     }
 
     /// What could not be read since the store was opened.
@@ -389,7 +395,11 @@ impl FileStore {
         if let (Some(ttls), Some(ttl)) = (&mut self.ttls, message.ttl) {
             ttls.insert(seq, message.timestamp, ttl);
         }
-        self.extras.note(seq, message);
+        if let Some(schedules) = &mut self.schedules {
+            let at = message.timestamp;
+            schedules.note(seq, message.subject, message.headers, at, at);
+        }
+        self.sources.note(message.headers);
     }
 }
 
@@ -522,27 +532,30 @@ impl StreamStore for FileStore {
     }
 
     fn scheduled(&mut self, now: Timestamp) -> Result<Vec<ScheduledMessage>, StoreError> {
-        self.run_schedules(now)
+        let Some(mut schedules) = self.schedules.take() else { return Ok(Vec::new()) };
+        let due = schedules.due(self, now);
+        self.schedules = Some(schedules);
+        due
     }
 
     fn next_schedule(&self) -> Option<Timestamp> {
-        self.extras.schedules.as_ref().and_then(Schedules::next)
+        self.schedules.as_ref().and_then(Schedules::next)
     }
 
     fn clear_in_flight(&mut self) {
-        self.extras.markers = Markers::default();
-        if let Some(schedules) = &mut self.extras.schedules {
+        self.markers = Markers::default();
+        if let Some(schedules) = &mut self.schedules {
             schedules.clear_in_flight();
         }
     }
 
     fn sources(&self) -> BTreeMap<Vec<u8>, SourceState> {
-        self.extras.sources.known()
+        self.sources.known()
     }
 
     fn apply_sources(&mut self, sources: &BTreeMap<Vec<u8>, SourceState>) {
         if !sources.is_empty() {
-            self.extras.sources.apply(sources);
+            self.sources.apply(sources);
         }
     }
 

@@ -14,6 +14,7 @@ mod disk;
 mod file;
 mod headers;
 pub mod journal;
+mod jwt_dir;
 mod markers;
 mod memory;
 pub mod raft_log;
@@ -37,6 +38,7 @@ pub use crypt::{
 };
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, RealDisk, SimDisk, Unsynced};
 pub use file::{Compression, DamageKind, Damaged, FileStore, FileStoreConfig, FileStoreError};
+pub use jwt_dir::{JwtDir, JwtDirConfig, JwtDirError, JwtExpiry, JwtRemoval};
 pub use markers::{Expired, marker_headers};
 pub use memory::MemStore;
 pub use schedule::{

@@ -276,7 +276,10 @@ impl MemStore {
         let mut schedules = Schedules::new();
         let mut next = self.messages.next_live(0);
         while let Some((seq, entry)) = next {
-            if let Ok(Some(firing)) = next_firing(entry.headers(), entry.timestamp, now) {
+            // Any later message of the subject took its place.
+            let is_last = self.subjects.get(entry.subject()).is_some_and(|state| state.last == seq);
+            if is_last && let Ok(Some(firing)) = next_firing(entry.headers(), entry.timestamp, now)
+            {
                 schedules.insert(seq, entry.subject(), firing.time());
             }
             next = self.messages.next_live(seq + 1);

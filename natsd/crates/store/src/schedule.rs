@@ -155,19 +155,6 @@ impl Schedules {
         }
     }
 
-    /// Forgets those whose message is gone.
-    pub(crate) fn retain(&mut self, is_there: impl Fn(u64) -> bool) {
-        let gone: Vec<u64> = self.subjects.keys().copied().filter(|&seq| !is_there(seq)).collect();
-        for seq in gone {
-            self.remove(seq);
-        }
-    }
-
-    /// The sequence and the subject of each.
-    pub(crate) fn subjects(&self) -> Vec<(u64, Vec<u8>)> {
-        self.subjects.iter().map(|(&seq, subject)| (seq, subject.clone())).collect()
-    }
-
     /// Lets those that fired do so again: nobody knows what became of the outcome.
     pub fn clear_in_flight(&mut self) {
         for schedule in self.schedules.values_mut() {

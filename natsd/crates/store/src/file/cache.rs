@@ -226,9 +226,6 @@ impl BlockCache {
         let first = index.next.len();
         index.next.resize(self.slots.offsets.len(), NONE);
         for slot in first..self.slots.offsets.len() {
-            if self.slots.offsets[slot] & REMOVED_BIT != 0 {
-                continue;
-            }
             let slot = u32::try_from(slot).expect("a block has fewer records than bytes");
             let subject = self.subject_at(slot);
             if subject.is_empty() {

@@ -204,7 +204,6 @@ impl FileStore {
 
     pub(super) fn remove_index(&mut self) {
         let _: io::Result<()> = self.disk.remove_file(&self.index_path());
-        self.remove_extras();
     }
 
     /// The index, if it says what these blocks hold.

@@ -94,6 +94,7 @@ impl FileStore {
         let block = self.blocks.get(index).filter(|block| block.number == replaced.block);
         block.is_some_and(|block| {
             (block.ttls == 0 || self.ttls.is_none())
+                && (block.schedules == 0 || self.schedules.is_none())
                 && block.count > 1
                 && replaced.seq != self.state.first_seq
                 && replaced.seq >= block.first.seq
@@ -105,12 +106,12 @@ impl FileStore {
     fn replace_message(&mut self, subject: &[u8], replaced: OnlyMessage) -> Result<(), StoreError> {
         self.prepare(self.tombstone_size())?;
         let OnlyMessage { seq, block: number, size } = replaced;
-        self.extras.forget(seq, subject);
         self.append_tombstone(seq, self.state.last_time.unwrap_or(Timestamp(0)));
         if let Some(info) = self.subjects.get_mut(subject) {
             info.total -= 1;
             (info.first, info.first_block) = (info.last, info.last_block);
         }
+        self.markers.forget(seq, subject);
         let index = self.block_from(number);
         if let Some(cache) = &mut self.blocks[index].cache {
             cache.remove(seq);
@@ -164,16 +165,9 @@ impl FileStore {
         self.note(told);
         self.config = config;
         self.oldest = None;
-        match (self.config.allow_message_ttl, &self.ttls) {
-            (true, None) => {
-                let result = self.recover_ttls();
-                self.note(result);
-            }
-            (false, Some(_)) => self.ttls = None,
-            (true, Some(_)) | (false, None) => {}
-        }
-        let result = self.configure_extras(now);
-        self.note(result);
+        let recovered = self.recover_by_headers(now);
+        self.note(recovered);
+        self.sources.configure(&self.config.sources);
         let result = self.enforce_limits();
         self.note(result);
         let max = self.config.messages_per_subject_max;

@@ -23,10 +23,11 @@ use super::block::{Block, Mark};
 use super::content::{self, Content};
 use super::index::GAP_MAX;
 use super::subjects::SubjectInfo;
-use super::ttl::{MessageTtls, has_schedule, has_ttl};
-use super::write::{FLOOR_BODY, PURGE_BODY};
+use super::ttl::{has_schedule, has_ttl};
+use super::write::{FLOOR_MAGIC, PURGE_BODY};
 use super::{Compression, FileStore, FileStoreError, SEQ_END};
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
+use crate::markers::Markers;
 use crate::sequence_set::SequenceSet;
 use crate::stream_store::{StoreError, StreamState};
 
@@ -176,12 +177,15 @@ impl Scan {
         }
         let overlaps = last.zip(self.lowest).is_some_and(|(last, lowest)| last.seq >= lowest);
         self.lowest = lowest.or(self.lowest);
-        ScannedBlock { last, damaged, overlaps }
+        // A block of tombstones alone stands behind what it tells.
+        ScannedBlock { last: last.or(highest), damaged, overlaps }
     }
 
     fn add_tombstone(&mut self, record: &Record<'_>) {
         match record.body {
-            FLOOR_BODY => self.floor = self.floor.max(record.seq),
+            body if body.len() == 12 && body.starts_with(FLOOR_MAGIC) => {
+                self.floor = self.floor.max(record.seq);
+            }
             PURGE_BODY => {
                 self.floor = self.floor.max(record.seq);
                 self.is_void_before = true;
@@ -213,13 +217,13 @@ impl FileStore {
         self.finish_intent(&numbers)?;
         let numbers = self.block_numbers()?;
         self.remove_leftovers()?;
-        if !self.recover_by_index(&numbers) {
+        if self.recover_by_index(&numbers) {
+            self.read_message_caches();
+        } else {
             self.scan_all(&numbers)?;
         }
-        if self.config.allow_message_ttl {
-            self.recover_ttls().map_err(|source| self.write_error(source))?;
-        }
-        self.repeat(|store| store.recover_extras(now));
+        self.recover_by_headers(now).map_err(|source| self.write_error(source))?;
+        self.recover_all_sources().map_err(|source| self.write_error(source))?;
         if !self.file_config.read_only {
             self.enforce_at_start(now).map_err(|source| self.write_error(source))?;
         }
@@ -332,9 +336,8 @@ impl FileStore {
             | FileStoreError::TooLarge { .. }
             | FileStoreError::TooSparse => StoreError::Damaged,
         })?;
-        if self.config.allow_message_ttl {
-            self.recover_ttls()?;
-        }
+        // The time only matters for schedules that fire again and again; they catch up.
+        self.recover_by_headers(self.state.last_time.unwrap_or(Timestamp(0)))?;
         self.oldest = None;
         self.find_oldest();
         Ok(())
@@ -348,6 +351,8 @@ impl FileStore {
         self.deleted = SequenceSet::new();
         self.lost = SequenceSet::new();
         self.ttls = None;
+        self.schedules = None;
+        self.markers = Markers::default();
         self.file = None;
         self.flushed = 0;
         self.needs_sync = false;
@@ -548,9 +553,6 @@ impl FileStore {
             before = block.last;
         }
         self.flushed = self.blocks.back().and_then(|block| block.size).unwrap_or(0);
-        if self.config.allow_message_ttl {
-            self.ttls = Some(MessageTtls::default());
-        }
         self.make_last_plain()?;
         while self.blocks.len() > 1 && self.blocks[0].count == 0 && !self.file_config.read_only {
             self.let_go(0);

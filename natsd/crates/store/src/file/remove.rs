@@ -67,7 +67,10 @@ impl FileStore {
         if let Some(ttls) = &mut self.ttls {
             ttls.remove(seq, record.timestamp, record.headers);
         }
-        self.extras.forget(seq, record.subject);
+        if let Some(schedules) = &mut self.schedules {
+            schedules.remove(seq);
+        }
+        self.markers.forget(seq, &subject);
         cache.remove(seq);
         if !subject.is_empty() {
             // Only a limit by subject asks again and again which one comes next.

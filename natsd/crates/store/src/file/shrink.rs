@@ -6,6 +6,8 @@
 //!
 //! Source: Go `server/filestore.go` (`purgeLocked`, `compactLocked`, `Truncate`, `PurgeEx`).
 
+use std::io;
+
 use natsd_base::Timestamp;
 use natsd_subject::SubjectTree;
 
@@ -13,9 +15,11 @@ use super::block::{Block, Mark};
 use super::cache::BlockCache;
 use super::remove::for_each_record;
 use super::ttl::MessageTtls;
-use super::write::{FLOOR_BODY, FLOOR_SIZE, PURGE_BODY, tombstone};
+use super::write::{FLOOR_SIZE, PURGE_BODY, floor_body, tombstone};
 use super::{Compression, FileStore, SEQ_END};
-use crate::block::{EMPTY_RECORD_SIZE, RecordKind};
+use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind};
+use crate::markers::Markers;
+use crate::schedule::Schedules;
 use crate::sequence_set::SequenceSet;
 use crate::stream_store::{Filter, StoreError, StreamState};
 
@@ -26,7 +30,8 @@ impl FileStore {
         self.deleted = SequenceSet::new();
         self.lost = SequenceSet::new();
         self.ttls = self.config.allow_message_ttl.then(MessageTtls::default);
-        self.extras.forget_all();
+        self.schedules = self.config.allow_message_schedules.then(Schedules::new);
+        self.markers = Markers::default();
         self.oldest = None;
         self.cached.clear();
         self.sparse.clear();
@@ -155,6 +160,14 @@ impl FileStore {
         if seq == self.state.last_seq {
             return Ok(());
         }
+        if !self.obsolete.is_empty() {
+            // Their records would come back, under sequences that are given away again.
+            self.sync()?;
+            self.sync_names()?;
+            if !self.obsolete.is_empty() {
+                return Err(StoreError::Disk(io::ErrorKind::Other));
+            }
+        }
         // The index is found to be stale by the last checksum, but not if the log comes back to
         // the same record.
         self.remove_index();
@@ -208,10 +221,10 @@ impl FileStore {
         let is_there = self.is_live(seq);
         let mut records = Vec::new();
         let mut tail = Vec::new();
-        // Whether what is read goes away, and takes tombstones of the head with it.
-        let (mut is_past, mut tells_head) =
-            (false, self.is_head_untold && self.state.first_seq > 1);
         let first = self.state.first_seq;
+        // What is read goes away, and tombstones of the head with it.
+        let mut is_past = false;
+        let mut tells_head = self.is_head_untold && first > 1 || first > seq;
         let hash = self.hash_of_block(self.blocks[index].number);
         for other in index..self.blocks.len() {
             let cache = self.load_block(other, 0)?;
@@ -230,11 +243,18 @@ impl FileStore {
             });
             is_past = true;
         }
+        let mut last_record = 0;
+        for_each_record(&records, |record, _| {
+            if record.kind != RecordKind::Tombstone {
+                last_record = record.seq;
+            }
+        });
         for (removed, time) in tail {
             tombstone(removed, time, b"").encode(&hash, &mut records).expect("it is small");
         }
         if tells_head {
-            let record = tombstone((first - 1).min(seq), Timestamp(0), FLOOR_BODY);
+            let body = floor_body(records.len());
+            let record = tombstone((first - 1).min(seq), Timestamp(0), &body);
             record.encode(&hash, &mut records).expect("it is small");
         }
         let mut last_time = self.state.last_time;
@@ -242,7 +262,10 @@ impl FileStore {
             last_time = Some(self.message(seq)?.timestamp);
         } else {
             let time = last_time.unwrap_or(Timestamp(0));
-            tombstone(seq, time, b"").encode(&hash, &mut records).expect("it is small");
+            // A Go server does not take a last sequence from a tombstone behind records.
+            let kind = if last_record < seq { RecordKind::Erased } else { RecordKind::Tombstone };
+            let record = Record { kind, ..tombstone(seq, time, b"") };
+            record.encode(&hash, &mut records).expect("it is small");
         }
         self.load_block(index, 0)?;
         Ok((records, last_time))
@@ -279,7 +302,10 @@ impl FileStore {
                     if let Some(ttls) = &mut self.ttls {
                         ttls.remove(removed, record.timestamp, record.headers);
                     }
-                    self.extras.forget(removed, record.subject);
+                    if let Some(schedules) = &mut self.schedules {
+                        schedules.remove(removed);
+                    }
+                    self.markers.forget(removed, record.subject);
                     if !record.subject.is_empty() {
                         self.unlink(record.subject, removed, number, None);
                     }
@@ -339,8 +365,17 @@ impl FileStore {
         self.forget_all(0);
         self.told_floor = 0;
         self.state.last_time = Some(now);
+        self.end_intent()
+    }
+
+    /// Removes the blocks that go, and then the file that says so.
+    fn end_intent(&mut self) -> Result<(), StoreError> {
         self.remove_obsolete();
         self.sync_names()?;
+        if !self.obsolete.is_empty() {
+            // It is decided, and cannot be done: the next start does it.
+            return Err(self.stop_writing(&io::ErrorKind::Other.into()));
+        }
         self.remove_intent();
         Ok(())
     }
@@ -349,16 +384,13 @@ impl FileStore {
     fn finish_truncation(&mut self, number: u32, index: usize) -> Result<(), StoreError> {
         let path = self.block_path(number);
         if let Err(error) = self.disk.rename(&path.with_extension("blk.tmp"), &path) {
-            // It is decided, and cannot be done: the next start does it.
             return Err(self.stop_writing(&error));
         }
         let numbers: Vec<u32> = self.blocks.range(index + 1..).map(|block| block.number).collect();
         self.obsolete.extend(numbers);
-        self.remove_obsolete();
         self.needs_sync = false;
-        self.sync_names()?;
-        self.remove_intent();
-        Ok(())
+        self.needs_dir_sync = true;
+        self.end_intent()
     }
 }
 

@@ -20,18 +20,28 @@ use crate::block::{BlockHash, EMPTY_RECORD_SIZE, Record, RecordKind};
 use crate::disk::DiskFile;
 use crate::stream_store::StoreError;
 
-/// The body of a tombstone that says that everything up to its sequence is removed. Go sees the
-/// tombstone of that sequence alone.
-pub(super) const FLOOR_BODY: &[u8] = b"natsd.f1";
+/// Begins the body of a tombstone that says that everything up to its sequence is removed. Go
+/// sees the tombstone of that sequence alone. Where the record begins follows, so that no two in
+/// a block are the same: `index.db` is told from a stale one by the last hash.
+pub(super) const FLOOR_MAGIC: &[u8; 8] = b"natsd.f1";
 /// The body of a tombstone that says that all blocks before its own are void.
 pub(super) const PURGE_BODY: &[u8] = b"natsd.p1";
 /// Bytes of such a record.
-pub(super) const FLOOR_SIZE: usize = EMPTY_RECORD_SIZE + FLOOR_BODY.len();
+pub(super) const FLOOR_SIZE: usize = EMPTY_RECORD_SIZE + FLOOR_MAGIC.len() + 4;
 
 impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
         Self::Disk(error.kind())
     }
+}
+
+/// The body of the floor record that begins at `offset` of its block.
+pub(super) fn floor_body(offset: usize) -> [u8; 12] {
+    let offset = u32::try_from(offset).expect("blocks are smaller than 1 GiB");
+    let mut body = [0; 12];
+    body[..8].copy_from_slice(FLOOR_MAGIC);
+    body[8..].copy_from_slice(&offset.to_le_bytes());
+    body
 }
 
 /// The record that removes `seq`.
@@ -126,7 +136,8 @@ impl FileStore {
     /// Writes that everything up to `seq` was removed.
     pub(super) fn append_floor(&mut self, seq: u64) {
         let time = if seq == self.state.last_seq { self.last_mark().time } else { Timestamp(0) };
-        self.append(&tombstone(seq, time, FLOOR_BODY));
+        let offset = self.blocks.back().and_then(|block| block.size).unwrap_or(0);
+        self.append(&tombstone(seq, time, &floor_body(offset)));
         self.is_head_untold = false;
         self.told_floor = seq;
     }
@@ -256,9 +267,10 @@ impl FileStore {
     /// Removes the files of blocks that are empty for good. The log is durable.
     pub(super) fn remove_obsolete(&mut self) {
         for number in std::mem::take(&mut self.obsolete) {
-            // One that stays is found again when the store is opened.
-            let _: io::Result<()> = self.disk.remove_file(&self.block_path(number));
-            self.needs_dir_sync = true;
+            match self.disk.remove_file(&self.block_path(number)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => self.obsolete.push(number),
+                Ok(()) | Err(_) => self.needs_dir_sync = true,
+            }
         }
     }
 

@@ -113,3 +113,21 @@ impl Fixture {
 }
 
 mod extras;
+
+/// Damage in the middle costs the message that it hit, and only it, also over a restart.
+#[test]
+fn damage_costs_the_message_that_it_hit() {
+    let mut fixture = Fixture::new(&FileStoreConfig::new("S"), &StoreConfig::default());
+    for _ in 0..10 {
+        fixture.put("foo", b"hello");
+    }
+    fixture.restart();
+    let size = fixture.block(1).len() / 10;
+    fixture.damage(1, |bytes| bytes[3 * size + 25] ^= 1);
+    fixture.remove_file("msgs/index.db");
+    for _ in 0..2 {
+        fixture.reopen();
+        assert_eq!(fixture.range(), (9, 1, 10));
+        assert!(fixture.store.load(4).is_err() && fixture.store.load(5).is_ok());
+    }
+}

@@ -52,6 +52,11 @@ impl Pair {
                 let headers = format!("NATS/1.0\r\nNats-TTL: {seconds}\r\n\r\n");
                 (Some(Ttl::After(Duration::from_secs(seconds))), headers)
             }
+            4 => {
+                let headers = "NATS/1.0\r\nNats-Schedule: @every 5s\r\n\
+                               Nats-Schedule-Target: a.y\r\n\r\n";
+                (None, headers.to_owned())
+            }
             3 => (None, "NATS/1.0\r\nA: b\r\n\r\n".to_owned()),
             _ => (None, String::new()),
         };
@@ -115,7 +120,14 @@ impl Pair {
                 self.now = now + Duration::from_secs(self.prng.below(20) as u64);
                 assert_eq!(self.file.expire(self.now), self.memory.expire(self.now));
             }
-            55 => self.file.flush().unwrap(),
+            55 => {
+                let (one, other) = (self.file.expired(now, 9), self.memory.expired(now, 9));
+                assert_eq!(one, other);
+                self.file.clear_in_flight();
+                self.memory.clear_in_flight();
+                assert_eq!(self.file.scheduled(now), self.memory.scheduled(now));
+            }
+            58 => self.file.flush().unwrap(),
             56 => self.file.sync().unwrap(),
             57 => {
                 self.file.tidy().unwrap();
@@ -148,6 +160,13 @@ impl Pair {
         self.file = open(&self.disk, &self.file_config, &self.config, self.now);
         assert_eq!(self.file.damaged(), []);
         self.memory.expire(self.now).unwrap();
+        self.memory.clear_in_flight();
+        // Each fires at its own time from here on, which depends on when it was counted from.
+        let config = StoreConfig { allow_message_schedules: false, ..self.config.clone() };
+        for config in [&config, &self.config] {
+            self.file.update_config(config.clone(), self.now);
+            self.memory.update_config(config.clone(), self.now);
+        }
     }
 
     /// Compares everything that can be asked.
@@ -235,7 +254,9 @@ fn config_of(prng: &mut Prng) -> StoreConfig {
         discard_new_per_subject: some(2, 2).is_some(),
         allow_message_ttl: some(2, 2).is_some(),
         first_seq: some(4, 1000).unwrap_or(0),
-        ..StoreConfig::default()
+        subject_delete_marker_ttl: some(3, 5).map(Duration::from_secs),
+        allow_message_schedules: some(3, 2).is_some(),
+        sources: Vec::new(),
     }
 }
 
