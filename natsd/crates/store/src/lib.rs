@@ -6,6 +6,7 @@
 //! `server/thw`.
 #![warn(missing_docs)]
 
+pub mod archive;
 pub mod block;
 mod consumer_state;
 mod consumer_store;
@@ -37,7 +38,10 @@ pub use crypt::{
     BlockKey, Cipher, CryptError, Random, RandomSource, SealKey, StoreKeys, StreamKeys,
 };
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, RealDisk, SimDisk, Unsynced};
-pub use file::{Compression, DamageKind, Damaged, FileStore, FileStoreConfig, FileStoreError};
+pub use file::{
+    Compression, DamageKind, Damaged, FileStore, FileStoreConfig, FileStoreError, FileStoreKeys,
+    SharedRandom,
+};
 pub use jwt_dir::{JwtDir, JwtDirConfig, JwtDirError, JwtExpiry, JwtRemoval};
 pub use markers::{Expired, marker_headers};
 pub use memory::MemStore;

@@ -213,7 +213,12 @@ impl FileStore {
         if checksum(&self.file_config.name, content) != *hash {
             return None;
         }
-        let mut index = Index::decode(content)?;
+        let opened = match &self.file_config.keys {
+            // A stream that was plain until now has a plain index.
+            Some(keys) => keys.keys.open(content).ok(),
+            None => None,
+        };
+        let mut index = Index::decode(opened.as_deref().unwrap_or(content))?;
         if !index.blocks.iter().map(|block| block.number).eq(numbers.iter().copied()) {
             return None;
         }
@@ -223,6 +228,10 @@ impl FileStore {
         if let Some(at) = size.checked_sub(8) {
             file.read_exact_at(&mut start, 0).ok()?;
             file.read_exact_at(&mut end, at).ok()?;
+            if let Some(key) = self.block_key(index.last_block).ok()? {
+                key.apply(0, &mut start);
+                key.apply(at, &mut end);
+            }
         }
         // A last block that is compressed has to be made plain.
         if end != index.last_hash || start == *b"cmp\x01" || size >= 1 << 31 {
@@ -245,6 +254,7 @@ impl FileStore {
             (last.size, last.last_hash) = (Some(size), index.last_hash);
         }
         self.flushed = size;
+        (self.needs_sync, self.needs_marker) = (size > 0, true);
         // It does not say which of the sequences before the first are told to be removed.
         self.is_head_untold = self.state.first_seq > 1;
         true
@@ -299,6 +309,9 @@ impl FileStore {
     /// Writes the index. The log is durable.
     pub(super) fn write_index(&mut self) -> Result<(), StoreError> {
         let mut bytes = self.encode_index();
+        if let Some(keys) = &self.file_config.keys {
+            bytes = keys.seal(&bytes);
+        }
         bytes.extend(checksum(&self.file_config.name, &bytes));
         let path = self.index_path();
         self.write_file(&path, &bytes)
