@@ -95,6 +95,8 @@ struct Scan {
     gaps: u64,
     last_seq: u64,
     last_time: Option<Timestamp>,
+    /// What the last block tells of it.
+    last_told: Option<u64>,
     is_void_before: bool,
     /// Sequences must be above this, by block, because an earlier block has it.
     least: BTreeMap<u32, u64>,
@@ -108,6 +110,8 @@ struct Scan {
 /// What one block holds.
 struct ScannedBlock {
     last: Option<Mark>,
+    /// The highest sequence that it tells, tombstones included.
+    highest: u64,
     damaged: Vec<Damaged>,
     /// A message is not above all of the blocks before.
     overlaps: bool,
@@ -192,8 +196,9 @@ impl Scan {
         let overlaps = last.zip(self.lowest).is_some_and(|(last, lowest)| last.seq >= lowest);
         self.lowest = lowest.or(self.lowest);
         // A block of tombstones alone stands behind what it tells, but never behind later messages.
-        let told = highest.filter(|mark| self.lowest.is_none_or(|lowest| mark.seq < lowest));
-        ScannedBlock { last: last.or(told), damaged, overlaps }
+        let behind = highest.filter(|mark| self.lowest.is_none_or(|lowest| mark.seq < lowest));
+        let highest = highest.map_or(0, |mark| mark.seq);
+        ScannedBlock { last: last.or(behind), highest, damaged, overlaps }
     }
 
     fn add_tombstone(&mut self, record: &Record<'_>) {
@@ -205,6 +210,7 @@ impl Scan {
                 self.floor = self.floor.max(record.seq);
                 self.is_void_before = true;
             }
+            _ if record.seq == 0 => {}
             _ => {
                 self.tombstones.insert(record.seq);
             }
@@ -258,9 +264,11 @@ impl FileStore {
         if self.is_stopped {
             return Ok(()); // Recovery could not write; what there is can be read.
         }
+        // In the order in which a message is stored. Differs from Go, which begins with the others,
+        // and so removes one too many when the tombstone of the subject's limit was lost.
+        self.enforce_subject_limits()?;
         self.enforce_limits()?;
         self.remove_expired(now)?;
-        self.enforce_subject_limits()?;
         // Differs from Go: only a stream that is new begins there. Go purges one that was
         // truncated below that at every start.
         if first_seq > 1 && self.state.last_seq == 0 {
@@ -377,6 +385,7 @@ impl FileStore {
         self.file = None;
         self.flushed = 0;
         self.needs_sync = false;
+        self.has_marker = false;
         self.is_head_untold = false;
         self.told_floor = 0;
     }
@@ -445,8 +454,12 @@ impl FileStore {
             }
             let (hash, content) = self.read_content(number)?;
             let is_last = index + 1 == numbers.len();
-            let end = if is_last { written_size(&hash, &content) } else { content.records.len() };
+            let mut end = content.records.len();
+            if is_last {
+                (end, self.has_marker) = written_size(&hash, &content);
+            }
             let scanned = scan.read(number, &hash, &content, end);
+            scan.last_told.get_or_insert(scanned.highest);
             if scanned.overlaps && !scan.least.contains_key(&number) {
                 return Ok(false);
             }
@@ -568,6 +581,8 @@ impl FileStore {
         self.lost.remove_range(last_seq + 1, u64::MAX);
         self.damaged.sort_by_key(|damaged| (damaged.block, damaged.offset));
         self.told_floor = scan.floor;
+        self.is_last_silent =
+            scan.last_told.is_some_and(|told| told < last_seq) && !self.is_live(last_seq);
         self.next_number = numbers.last().map_or(1, |&number| number.saturating_add(1));
         // Blocks without records stand behind the sequences before them.
         let mut before = Mark { seq: 0, time: Timestamp(0) };
@@ -733,15 +748,14 @@ impl FileStore {
 /// How much of the last block was written before whatever stopped the server. Damage before a
 /// record that says that everything before it was durable came later; behind the last of those it
 /// is a write that was cut or torn, and what follows it was never promised. Where there is no such
-/// record, which is where a Go server wrote, nobody knows.
-fn written_size(hash: &BlockHash, content: &Content) -> usize {
+/// record, which is where a Go server wrote, nobody knows. Also whether there is one.
+fn written_size(hash: &BlockHash, content: &Content) -> (usize, bool) {
     let mut has_marker = false;
     let mut damaged_at = None;
     for scanned in BlockScan::new(hash, &content.records) {
         match scanned {
             Scanned::Record { record, .. } => {
-                if record.seq == 0 && record.body.len() == 12 && record.body.starts_with(SYNC_MAGIC)
-                {
+                if is_marker(&record) {
                     (has_marker, damaged_at) = (true, None);
                 }
             }
@@ -750,7 +764,15 @@ fn written_size(hash: &BlockHash, content: &Content) -> usize {
             }
         }
     }
-    damaged_at.filter(|_| has_marker).unwrap_or(content.records.len())
+    (damaged_at.filter(|_| has_marker).unwrap_or(content.records.len()), has_marker)
+}
+
+/// Whether the record says that everything before it is durable.
+pub(super) fn is_marker(record: &Record<'_>) -> bool {
+    record.kind == RecordKind::Tombstone
+        && record.seq == 0
+        && record.body.len() == 12
+        && record.body.starts_with(SYNC_MAGIC)
 }
 
 /// Adds a message to its subject in the block.

@@ -14,6 +14,7 @@ use crate::stream_store::{
 use crate::ttl::Ttl;
 
 mod content;
+mod crash;
 mod go;
 mod keys;
 mod parity;
