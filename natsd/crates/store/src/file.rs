@@ -16,6 +16,7 @@ mod cache_files;
 mod content;
 mod index;
 mod intent;
+mod keys;
 mod limits;
 mod query;
 mod recover;
@@ -34,6 +35,7 @@ use natsd_base::{Prng, Timestamp};
 use natsd_subject::SubjectTree;
 
 use crate::block::{RECORD_SIZE_MAX, Record, RecordKind};
+use crate::crypt::{BlockKey, CryptError};
 use crate::disk::{Disk, DiskFile};
 use crate::markers::{Expired, Markers};
 use crate::schedule::{ScheduledMessage, Schedules};
@@ -45,6 +47,7 @@ use crate::stream_store::{
     SubjectState,
 };
 use block::{Block, Mark};
+pub use keys::{FileStoreKeys, SharedRandom};
 pub use recover::{DamageKind, Damaged};
 use subjects::SubjectInfo;
 use ttl::MessageTtls;
@@ -82,6 +85,15 @@ pub enum FileStoreError {
     Encrypted {
         /// Its number.
         block: u32,
+    },
+    /// None of the blocks' keys opens: the server has another key.
+    #[error("block {block} does not open")]
+    Key {
+        /// Its number.
+        block: u32,
+        /// What is wrong with its key file.
+        #[source]
+        source: CryptError,
     },
     /// A block is too large to be one: offsets in it have 31 bits.
     #[error("block {block} has {size} bytes")]
@@ -121,6 +133,8 @@ pub struct FileStoreConfig {
     pub write_buffer_max: usize,
     /// Nothing is written, not even what recovery would repair.
     pub read_only: bool,
+    /// How blocks and the index are encrypted, if they are.
+    pub keys: Option<FileStoreKeys>,
     /// Seeds what erased messages are overwritten with.
     pub seed: u64,
 }
@@ -136,6 +150,7 @@ impl FileStoreConfig {
             cache_size_max: 32 * 1024 * 1024,
             write_buffer_max: 1024 * 1024,
             read_only: false,
+            keys: None,
             seed: 0,
         }
     }
@@ -193,10 +208,16 @@ pub struct FileStore {
     cached: Vec<u32>,
     /// The last block, when it was written to.
     file: Option<Box<dyn DiskFile>>,
+    /// Its key.
+    file_key: Option<BlockKey>,
     /// Bytes of the last block that were handed to the disk.
     flushed: usize,
     /// Some of them are not durable yet.
     needs_sync: bool,
+    /// Nothing says yet that what was written last is durable.
+    needs_marker: bool,
+    /// Something was written since the store was opened.
+    has_written: bool,
     /// Names in the folder are not durable yet.
     needs_dir_sync: bool,
     /// Blocks whose files go when the log is durable.
@@ -249,8 +270,11 @@ impl FileStore {
             oldest: None,
             cached: Vec::new(),
             file: None,
+            file_key: None,
             flushed: 0,
             needs_sync: false,
+            needs_marker: false,
+            has_written: false,
             needs_dir_sync: false,
             obsolete: Vec::new(),
             is_head_untold: false,
@@ -270,7 +294,7 @@ impl FileStore {
         if self.is_stopped {
             return Ok(());
         }
-        let result = self.sync().and_then(|()| self.write_caches());
+        let result = self.sync().and_then(|()| self.mark_end()).and_then(|()| self.write_caches());
         self.is_stopped = true;
         self.file = None;
         result
@@ -279,7 +303,8 @@ impl FileStore {
     fn write_caches(&mut self) -> Result<(), StoreError> {
         if let Some(last) = self.blocks.back() {
             // Go looks for the file of the last block, with records or not.
-            self.disk.open(&self.block_path(last.number), true)?;
+            let number = last.number;
+            self.open_last(number)?;
             self.write_index()?;
             self.write_message_caches()?;
         }

@@ -5,7 +5,7 @@
 //! turn:         the store changes, append() records it   the store's files go to the page cache
 //! disk thread:  take_batch() → run() → synced(): everything up to that position is durable
 //! checkpoint:   checkpoint_due() → the host syncs the files of those groups → checkpointed()
-//! recovery:     Recovery::scan → the host opens its stores → replay → syncs them → start
+//! recovery:     Recovery::scan → cut_hole, open each store → replay → sync each store → start
 //! ```
 //!
 //! Laws for the host:
@@ -29,6 +29,7 @@ mod change;
 mod delta;
 mod frame;
 mod groups;
+mod hole;
 mod recovery;
 
 use std::collections::VecDeque;
@@ -49,6 +50,7 @@ pub use batch::SyncBatch;
 pub use change::{Change, ReplayError, purge_bound};
 pub use delta::ConsumerDelta;
 pub use groups::GroupId;
+pub use hole::cut_hole;
 pub use recovery::{JournalDamage, RecoveredGroup, Recovery};
 
 /// A position in the journal: counts records, from 1.

@@ -38,7 +38,10 @@ pub use crypt::{
     BlockKey, Cipher, CryptError, Random, RandomSource, SealKey, StoreKeys, StreamKeys,
 };
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, RealDisk, SimDisk, Unsynced};
-pub use file::{Compression, DamageKind, Damaged, FileStore, FileStoreConfig, FileStoreError};
+pub use file::{
+    Compression, DamageKind, Damaged, FileStore, FileStoreConfig, FileStoreError, FileStoreKeys,
+    SharedRandom,
+};
 pub use jwt_dir::{JwtDir, JwtDirConfig, JwtDirError, JwtExpiry, JwtRemoval};
 pub use markers::{Expired, marker_headers};
 pub use memory::MemStore;

@@ -123,6 +123,9 @@ pub enum Damage {
     /// A size contradicts the others or is beyond the largest.
     #[error("record sizes make no sense")]
     Sizes,
+    /// The key of the block does not open, so nothing in the block can be read.
+    #[error("block key is damaged")]
+    Key,
     /// The hash does not fit the content.
     #[error("record checksum mismatch")]
     Checksum,

@@ -27,11 +27,13 @@ const HASH_SIZE: usize = 8;
 const SIZE_MAX: u64 = 1 << 30;
 
 /// The records of a block.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) records: Vec<u8>,
     /// Bytes that should follow and could not be decompressed.
     pub(super) missing: u64,
+    /// Its key does not open.
+    pub(super) is_closed: bool,
 }
 
 /// The records of the block file `bytes`.
@@ -40,7 +42,7 @@ pub(super) fn of(hash: &BlockHash, bytes: Vec<u8>) -> Content {
     if bytes.starts_with(MAGIC) && Record::decode(hash, &bytes).is_err() {
         return decompress(bytes.get(MAGIC.len()..).unwrap_or_default());
     }
-    Content { records: bytes, missing: 0 }
+    Content { records: bytes, ..Content::default() }
 }
 
 fn decompress(input: &[u8]) -> Content {
@@ -48,7 +50,7 @@ fn decompress(input: &[u8]) -> Content {
     let claimed = take_unsigned(&mut input).filter(|&size| size <= SIZE_MAX);
     let parts = input.split_last_chunk::<HASH_SIZE>();
     let (Some(size), Some((stream, last_hash))) = (claimed, parts) else {
-        return Content { records: Vec::new(), missing: claimed.unwrap_or(1).max(1) };
+        return Content { missing: claimed.unwrap_or(1).max(1), ..Content::default() };
     };
     let mut records = Vec::new();
     let size_left = usize::try_from(size.saturating_sub(HASH_SIZE as u64)).unwrap_or(usize::MAX);
@@ -58,7 +60,7 @@ fn decompress(input: &[u8]) -> Content {
         records.extend(last_hash);
     }
     let missing = if is_whole { 0 } else { size.saturating_sub(records.len() as u64).max(1) };
-    Content { records, missing }
+    Content { records, missing, is_closed: false }
 }
 
 /// Reads at most `size_max` bytes, to the end or to the first failure; whether it was the end.

@@ -172,6 +172,20 @@ impl Index {
             && (state.messages > 0) == state.first_time.is_some()
     }
 
+    /// Whether the parts add up to the whole. Blocks are checked when they are read.
+    fn is_consistent(&self) -> bool {
+        let sum = |of: fn(&Block) -> u64| {
+            self.blocks.iter().try_fold(0_u64, |sum, block| sum.checked_add(of(block)))
+        };
+        let mut of_subjects = Some(0_u64);
+        self.subjects.for_each(|_, info| {
+            of_subjects = of_subjects.and_then(|sum| sum.checked_add(info.total));
+        });
+        sum(|block| block.count) == Some(self.state.messages)
+            && sum(|block| block.bytes) == Some(self.state.bytes)
+            && of_subjects.is_some_and(|sum| sum <= self.state.messages)
+    }
+
     /// Adds the sequences between the blocks to the deleted ones.
     fn fill_gaps(&mut self) -> Option<()> {
         let mut before: Option<u64> = None;
@@ -213,7 +227,12 @@ impl FileStore {
         if checksum(&self.file_config.name, content) != *hash {
             return None;
         }
-        let mut index = Index::decode(content)?;
+        let opened = match &self.file_config.keys {
+            // A stream that was plain until now has a plain index.
+            Some(keys) => keys.keys.open(content).ok(),
+            None => None,
+        };
+        let mut index = Index::decode(opened.as_deref().unwrap_or(content))?;
         if !index.blocks.iter().map(|block| block.number).eq(numbers.iter().copied()) {
             return None;
         }
@@ -223,13 +242,17 @@ impl FileStore {
         if let Some(at) = size.checked_sub(8) {
             file.read_exact_at(&mut start, 0).ok()?;
             file.read_exact_at(&mut end, at).ok()?;
+            if let Some(key) = self.block_key(index.last_block).ok()? {
+                key.apply(0, &mut start);
+                key.apply(at, &mut end);
+            }
         }
         // A last block that is compressed has to be made plain.
         if end != index.last_hash || start == *b"cmp\x01" || size >= 1 << 31 {
             return None;
         }
         index.fill_gaps()?;
-        Some((index, size))
+        index.is_consistent().then_some((index, size))
     }
 
     /// Takes over what the index says; whether it could be used.
@@ -245,6 +268,7 @@ impl FileStore {
             (last.size, last.last_hash) = (Some(size), index.last_hash);
         }
         self.flushed = size;
+        (self.needs_sync, self.needs_marker) = (size > 0, true);
         // It does not say which of the sequences before the first are told to be removed.
         self.is_head_untold = self.state.first_seq > 1;
         true
@@ -299,6 +323,9 @@ impl FileStore {
     /// Writes the index. The log is durable.
     pub(super) fn write_index(&mut self) -> Result<(), StoreError> {
         let mut bytes = self.encode_index();
+        if let Some(keys) = &self.file_config.keys {
+            bytes = keys.seal(&bytes);
+        }
         bytes.extend(checksum(&self.file_config.name, &bytes));
         let path = self.index_path();
         self.write_file(&path, &bytes)

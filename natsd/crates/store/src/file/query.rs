@@ -32,7 +32,10 @@ impl FileStore {
     /// The records of a block, from the disk.
     pub(super) fn read_block(&self, number: u32) -> Result<Content, StoreError> {
         let file = self.disk.open(&self.block_path(number), false)?;
-        let bytes = file.read_all()?;
+        let mut bytes = file.read_all()?;
+        if let Some(key) = self.block_key(number)? {
+            key.apply(0, &mut bytes);
+        }
         Ok(super::content::of(&self.hash_of_block(number), bytes))
     }
 
@@ -62,9 +65,13 @@ impl FileStore {
         // The file of a new block comes with its first flush.
         let has_file = !is_last || self.flushed > 0;
         if has_file && partial.is_none_or(|cache| cache.start > 0) {
-            let mut content = self.read_block(number)?;
+            let mut content = match self.read_block(number) {
+                Err(StoreError::Damaged) => return self.found_damage(),
+                other => other?,
+            };
             let start = partial.map_or(content.records.len(), |cache| cache.start);
-            if content.missing > 0 || content.records.len() < start {
+            let is_short = content.missing > 0 && !self.is_known_damage(number);
+            if is_short || content.records.len() < start {
                 return self.found_damage();
             }
             content.records.truncate(start);
@@ -76,17 +83,23 @@ impl FileStore {
         }
         let mut cache = BlockCache::new(hash, 0);
         let mut last = 0;
-        let (mut ttls, mut schedules) = (0, 0);
+        let (mut ttls, mut schedules, mut bytes) = (0, 0, 0);
+        let (first, end) = (self.blocks[index].first.seq, self.blocks[index].last.seq);
         for scanned in BlockScan::new(&cache.hash.clone(), &records) {
-            let Scanned::Record { offset, record, .. } = scanned else {
+            let Scanned::Record { offset, size, record } = scanned else {
+                if self.is_known_damage(number) {
+                    continue;
+                }
                 return self.found_damage();
             };
             if record.kind != RecordKind::Message || record.seq <= last {
                 continue;
             }
             last = record.seq;
-            if self.is_live(record.seq) {
+            // A sequence that an earlier block has too is that one's.
+            if (first..=end).contains(&record.seq) && self.is_live(record.seq) {
                 cache.add(record.seq, offset);
+                bytes += size as u64;
             }
             if !record.headers.is_empty() {
                 ttls += u64::from(super::ttl::has_ttl(record.headers));
@@ -95,7 +108,8 @@ impl FileStore {
         }
         cache.records = records;
         let block = &mut self.blocks[index];
-        if cache.range(block.first.seq, block.last.seq).count() as u64 != block.count {
+        let count = cache.range(block.first.seq, block.last.seq).count() as u64;
+        if (count, bytes) != (block.count, block.bytes) {
             return self.found_damage();
         }
         (block.ttls, block.schedules) = (ttls, schedules);
@@ -105,6 +119,11 @@ impl FileStore {
         block.cache = Some(Box::new(cache));
         self.make_room(number);
         Ok(())
+    }
+
+    /// Whether the block was found to be damaged and could not be written anew.
+    fn is_known_damage(&self, number: u32) -> bool {
+        self.is_stopped && self.damaged.iter().any(|damaged| damaged.block == number)
     }
 
     /// A block is not what it was thought to be.

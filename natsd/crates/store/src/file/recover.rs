@@ -22,9 +22,10 @@ use natsd_subject::SubjectTree;
 use super::block::{Block, Mark};
 use super::content::{self, Content};
 use super::index::GAP_MAX;
+use super::keys::KeyState;
 use super::subjects::SubjectInfo;
 use super::ttl::{has_schedule, has_ttl};
-use super::write::{FLOOR_MAGIC, PURGE_BODY};
+use super::write::{FLOOR_MAGIC, PURGE_BODY, SYNC_MAGIC};
 use super::{Compression, FileStore, FileStoreError, SEQ_END};
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
 use crate::markers::Markers;
@@ -113,8 +114,14 @@ struct ScannedBlock {
 }
 
 impl Scan {
-    /// Reads all records of a block.
-    fn read(&mut self, number: u32, hash: &BlockHash, content: &Content) -> ScannedBlock {
+    /// Reads all records of a block up to the byte `end`.
+    fn read(
+        &mut self,
+        number: u32,
+        hash: &BlockHash,
+        content: &Content,
+        end: usize,
+    ) -> ScannedBlock {
         self.messages.clear();
         self.missing.clear();
         let least = self.least.get(&number).copied().unwrap_or(0);
@@ -122,7 +129,8 @@ impl Scan {
         let mut damaged = Vec::new();
         let mut lowest = None;
         let mut damage_after = None;
-        for scanned in BlockScan::new(hash, &content.records) {
+        let whole = content.records.get(..end).unwrap_or_default();
+        for scanned in BlockScan::new(hash, whole) {
             let (offset, size, damage, kind) = match scanned {
                 Scanned::Record { offset, record, .. } => {
                     let mark = Mark { seq: record.seq, time: record.timestamp };
@@ -158,10 +166,16 @@ impl Scan {
             damage_after.get_or_insert(after_seq);
             damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
         }
+        if let size @ 1.. = content.records.len() - end {
+            let after_seq = last.map_or(0, |last| last.seq);
+            let (offset, damage, kind) = (end, Damage::Cut, DamageKind::Tail);
+            damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
+        }
         if let Ok(size @ 1..) = usize::try_from(content.missing) {
             let after_seq = last.map_or(0, |last| last.seq);
             damage_after.get_or_insert(after_seq);
-            let (offset, damage, kind) = (content.records.len(), Damage::Cut, DamageKind::Tail);
+            let (offset, kind) = (content.records.len(), DamageKind::Tail);
+            let damage = if content.is_closed { Damage::Key } else { Damage::Cut };
             damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
         }
         if let Some((after, lowest)) = damage_after.zip(self.lowest) {
@@ -177,8 +191,9 @@ impl Scan {
         }
         let overlaps = last.zip(self.lowest).is_some_and(|(last, lowest)| last.seq >= lowest);
         self.lowest = lowest.or(self.lowest);
-        // A block of tombstones alone stands behind what it tells.
-        ScannedBlock { last: last.or(highest), damaged, overlaps }
+        // A block of tombstones alone stands behind what it tells, but never behind later messages.
+        let told = highest.filter(|mark| self.lowest.is_none_or(|lowest| mark.seq < lowest));
+        ScannedBlock { last: last.or(told), damaged, overlaps }
     }
 
     fn add_tombstone(&mut self, record: &Record<'_>) {
@@ -216,11 +231,15 @@ impl FileStore {
         let numbers = self.block_numbers()?;
         self.finish_intent(&numbers)?;
         let numbers = self.block_numbers()?;
+        self.check_keys(&numbers)?;
         self.remove_leftovers()?;
         if self.recover_by_index(&numbers) {
             self.read_message_caches();
         } else {
             self.scan_all(&numbers)?;
+        }
+        if !self.is_stopped {
+            self.convert_blocks().map_err(|source| self.write_error(source))?;
         }
         self.recover_by_headers(now).map_err(|source| self.write_error(source))?;
         self.recover_all_sources().map_err(|source| self.write_error(source))?;
@@ -282,21 +301,18 @@ impl FileStore {
         done().map_err(|error| self.write_error(error.into()))
     }
 
-    /// The numbers of the blocks in ascending order. A block with a key is refused.
+    /// The numbers of the blocks in ascending order.
     fn block_numbers(&self) -> Result<Vec<u32>, FileStoreError> {
+        self.numbers_of(BLOCK_SUFFIX)
+    }
+
+    fn numbers_of(&self, suffix: &str) -> Result<Vec<u32>, FileStoreError> {
         let entries = self.disk.list(&self.messages_dir);
         let entries = entries.map_err(|error| Self::read_error(&self.messages_dir, error))?;
-        let numbers = |suffix: &str| -> Vec<u32> {
-            let names = entries.iter().filter_map(|entry| entry.name.to_str());
-            let mut numbers: Vec<u32> = names.filter_map(|name| number_of(name, suffix)).collect();
-            numbers.sort_unstable();
-            numbers
-        };
-        let (blocks, keys) = (numbers(BLOCK_SUFFIX), numbers(KEY_SUFFIX));
-        match keys.iter().find(|&key| blocks.binary_search(key).is_ok()) {
-            Some(&block) => Err(FileStoreError::Encrypted { block }),
-            None => Ok(blocks),
-        }
+        let names = entries.iter().filter_map(|entry| entry.name.to_str());
+        let mut numbers: Vec<u32> = names.filter_map(|name| number_of(name, suffix)).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
     }
 
     /// Removes files that were being written when a server stopped.
@@ -304,12 +320,16 @@ impl FileStore {
         if self.file_config.read_only {
             return Ok(());
         }
+        for number in self.numbers_of(".blk.tmp")? {
+            self.finish_conversion(number).map_err(|source| self.write_error(source))?;
+        }
         let entries = self.disk.list(&self.messages_dir);
         let entries = entries.map_err(|error| Self::read_error(&self.messages_dir, error))?;
         for entry in entries {
             let name = entry.name.to_str().unwrap_or_default();
             let is_ours = number_of(name, ".blk.tmp").is_some()
                 || number_of(name, ".new").is_some()
+                || number_of(name, ".key.tmp").is_some()
                 || matches!(name, "index.db.tmp" | "thw.db.tmp");
             if is_ours {
                 let path = self.messages_dir.join(name);
@@ -333,6 +353,7 @@ impl FileStore {
             FileStoreError::Read { source, .. } => StoreError::Disk(source.kind()),
             FileStoreError::Write { source, .. } => source,
             FileStoreError::Encrypted { .. }
+            | FileStoreError::Key { .. }
             | FileStoreError::TooLarge { .. }
             | FileStoreError::TooSparse => StoreError::Damaged,
         })?;
@@ -396,8 +417,17 @@ impl FileStore {
     fn read_content(&self, number: u32) -> Result<(BlockHash, Content), FileStoreError> {
         let path = self.block_path(number);
         let bytes = self.disk.open(&path, false).and_then(|file| file.read_all());
-        let bytes = bytes.map_err(|error| Self::read_error(&path, error))?;
+        let mut bytes = bytes.map_err(|error| Self::read_error(&path, error))?;
         let hash = self.hash_of_block(number);
+        let key = self.key_state(number);
+        match key.map_err(|error| Self::read_error(&self.key_path(number), error))? {
+            KeyState::None => {}
+            KeyState::Key(key) => key.apply(0, &mut bytes),
+            KeyState::Bad(_) => {
+                let missing = bytes.len() as u64;
+                return Ok((hash, Content { missing, is_closed: true, ..Content::default() }));
+            }
+        }
         let content = content::of(&hash, bytes);
         if content.records.len() >= 1 << 31 {
             let size = content.records.len() as u64;
@@ -414,11 +444,12 @@ impl FileStore {
                 break;
             }
             let (hash, content) = self.read_content(number)?;
-            let scanned = scan.read(number, &hash, &content);
+            let is_last = index + 1 == numbers.len();
+            let end = if is_last { written_size(&hash, &content) } else { content.records.len() };
+            let scanned = scan.read(number, &hash, &content, end);
             if scanned.overlaps && !scan.least.contains_key(&number) {
                 return Ok(false);
             }
-            let is_last = index + 1 == numbers.len();
             self.add_scanned(scan, number, &scanned, &content, is_last)?;
         }
         Ok(true)
@@ -486,9 +517,12 @@ impl FileStore {
         block.last_hash = records.last_chunk().copied().unwrap_or_default();
         if !scanned.damaged.is_empty() {
             self.damaged.extend(&scanned.damaged);
-            let size = self.repair_block(number, &scanned.damaged, content, is_last)?;
-            block.size = Some(size.0);
-            block.last_hash = size.1;
+            let repaired = self.repair_block(number, &scanned.damaged, content, is_last)?;
+            (block.size, block.last_hash) = (Some(repaired.0), repaired.1);
+            let is_gone = self.disk.open(&self.block_path(number), false);
+            if is_gone.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                return Ok(());
+            }
         }
         self.blocks.push_front(block);
         Ok(())
@@ -553,6 +587,7 @@ impl FileStore {
             before = block.last;
         }
         self.flushed = self.blocks.back().and_then(|block| block.size).unwrap_or(0);
+        (self.needs_sync, self.needs_marker) = (self.flushed > 0, true);
         self.make_last_plain()?;
         while self.blocks.len() > 1 && self.blocks[0].count == 0 && !self.file_config.read_only {
             self.let_go(0);
@@ -567,8 +602,7 @@ impl FileStore {
         if self.is_stopped {
             return Ok(());
         }
-        let file = self.disk.open(&path, false);
-        let len = file.and_then(|file| file.len());
+        let len = self.disk.open(&path, false).and_then(|file| file.len());
         let len = len.map_err(|error| Self::read_error(&path, error))?;
         if len == self.flushed as u64 {
             return Ok(());
@@ -602,7 +636,19 @@ impl FileStore {
         }
         let path = self.block_path(number);
         let file = self.disk.open(&path, false);
-        let whole = file.and_then(|file| file.read_all());
+        let mut whole = file.and_then(|file| file.read_all());
+        let key = self.key_state(number);
+        let key = match key.map_err(|error| Self::read_error(&self.key_path(number), error))? {
+            KeyState::None => None,
+            KeyState::Key(key) => Some(key),
+            KeyState::Bad(_) => {
+                self.put_away(number).map_err(|source| self.write_error(source))?;
+                return Ok(known);
+            }
+        };
+        if let (Ok(whole), Some(key)) = (&mut whole, &key) {
+            key.apply(0, whole);
+        }
         let whole = whole.map_err(|error| Self::read_error(&path, error))?;
         let is_plain = whole == *records;
         let mut saved = Ok(());
@@ -625,11 +671,10 @@ impl FileStore {
             self.cut_torn(&path, clean.len())
         } else {
             saved.and_then(|()| {
-                if self.file_config.compression == Compression::S2 && !is_last && clean.len() > 8 {
-                    self.write_file(&path, &content::compress(&clean))
-                } else {
-                    self.write_file(&path, &clean)
-                }
+                let is_full = !is_last;
+                let compression =
+                    if is_full { self.file_config.compression } else { Compression::None };
+                self.write_file(&path, &self.encode_block(&clean, compression, key.as_ref()))
             })
         };
         if let Err(error) = repaired {
@@ -640,6 +685,27 @@ impl FileStore {
             }));
         }
         Ok(known)
+    }
+
+    /// Moves a block whose key does not open into the folder `lost`, with its key.
+    fn put_away(&mut self, number: u32) -> Result<(), StoreError> {
+        let lost = self.dir.join("lost");
+        self.disk.create_dir_all(&lost)?;
+        for (path, name) in [
+            (self.key_path(number), format!("{number}.key")),
+            (self.block_path(number), format!("{number}.blk")),
+        ] {
+            match self.disk.rename(&path, &lost.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        for dir in [&lost, &self.messages_dir.clone(), &self.dir.clone()] {
+            if let Err(error) = self.disk.sync_dir(dir) {
+                return Err(self.stop_writing(&error));
+            }
+        }
+        Ok(())
     }
 
     /// Cuts off what was never whole.
@@ -662,6 +728,29 @@ impl FileStore {
             Err(error) => Err(self.stop_writing(&error)),
         }
     }
+}
+
+/// How much of the last block was written before whatever stopped the server. Damage before a
+/// record that says that everything before it was durable came later; behind the last of those it
+/// is a write that was cut or torn, and what follows it was never promised. Where there is no such
+/// record, which is where a Go server wrote, nobody knows.
+fn written_size(hash: &BlockHash, content: &Content) -> usize {
+    let mut has_marker = false;
+    let mut damaged_at = None;
+    for scanned in BlockScan::new(hash, &content.records) {
+        match scanned {
+            Scanned::Record { record, .. } => {
+                if record.seq == 0 && record.body.len() == 12 && record.body.starts_with(SYNC_MAGIC)
+                {
+                    (has_marker, damaged_at) = (true, None);
+                }
+            }
+            Scanned::Damaged { offset, .. } | Scanned::Tail { offset, .. } => {
+                damaged_at.get_or_insert(offset);
+            }
+        }
+    }
+    damaged_at.filter(|_| has_marker).unwrap_or(content.records.len())
 }
 
 /// Adds a message to its subject in the block.

@@ -15,7 +15,7 @@ use super::block::{Block, Mark};
 use super::cache::BlockCache;
 use super::remove::for_each_record;
 use super::ttl::MessageTtls;
-use super::write::{FLOOR_SIZE, PURGE_BODY, floor_body, tombstone};
+use super::write::{FLOOR_MAGIC, FLOOR_SIZE, PURGE_BODY, marked_body, tombstone};
 use super::{Compression, FileStore, SEQ_END};
 use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind};
 use crate::markers::Markers;
@@ -66,7 +66,10 @@ impl FileStore {
         let mut records = Vec::with_capacity(FLOOR_SIZE);
         let record = tombstone(last_seq, time, PURGE_BODY);
         record.encode(&self.hash_of_block(number), &mut records).expect("it is small");
-        self.write_file(&self.block_path(number), &records)?;
+        // A number that was tried before may have left a file.
+        let key = self.create_block_key(number)?;
+        let bytes = self.encode_block(&records, Compression::None, key.as_ref());
+        self.write_file(&self.block_path(number), &bytes)?;
         self.next_number += 1;
         self.forget_all(first_seq);
         let mut block = Block::new(number, Mark { seq: last_seq, time });
@@ -74,6 +77,7 @@ impl FileStore {
         block.last_hash = *records.last_chunk().expect("every record has a hash");
         self.blocks.push_back(block);
         self.flushed = records.len();
+        self.needs_marker = true;
         self.told_floor = last_seq;
         self.remove_obsolete();
         Ok(purged)
@@ -187,7 +191,9 @@ impl FileStore {
             self.replace_block(index, &records, Compression::None)?;
         } else {
             self.sync_log()?;
-            self.write_durable(&temporary, &records)?;
+            let key = self.block_key(self.blocks[index].number)?;
+            let bytes = self.encode_block(&records, Compression::None, key.as_ref());
+            self.write_durable(&temporary, &bytes)?;
             self.needs_dir_sync = true;
             self.sync_names()?;
             self.write_intent(index)?;
@@ -199,8 +205,9 @@ impl FileStore {
             self.finish_truncation(number, index)?;
         }
         if !is_cut {
-            self.file = None;
+            (self.file, self.file_key) = (None, None);
             self.flushed = records.len();
+            self.needs_marker = true;
         }
         self.shrink_to(index, seq, last_time, &records);
         if let Err(error) = unlinked {
@@ -230,7 +237,9 @@ impl FileStore {
             let cache = self.load_block(other, 0)?;
             for_each_record(&cache.records, |record, bytes| {
                 let is_tombstone = record.kind == RecordKind::Tombstone;
-                if record.seq > seq {
+                if is_tombstone && record.seq == 0 && (is_past || other != index) {
+                    // What it says does not hold any more.
+                } else if record.seq > seq {
                     is_past |= !is_tombstone;
                 } else if is_tombstone && is_past && record.seq < first {
                     tells_head = true;
@@ -253,7 +262,7 @@ impl FileStore {
             tombstone(removed, time, b"").encode(&hash, &mut records).expect("it is small");
         }
         if tells_head {
-            let body = floor_body(records.len());
+            let body = marked_body(FLOOR_MAGIC, records.len());
             let record = tombstone((first - 1).min(seq), Timestamp(0), &body);
             record.encode(&hash, &mut records).expect("it is small");
         }
@@ -276,16 +285,14 @@ impl FileStore {
             return Ok(()); // The rest was never on disk.
         }
         let number = self.blocks.back().map_or(0, |block| block.number);
-        if self.file.is_none() {
-            self.file = Some(self.disk.open(&self.block_path(number), false)?);
-        }
+        self.open_last(number)?;
         let file = self.file.as_ref().expect("it was opened");
         file.set_len(size as u64)?;
         if let Err(error) = file.sync_data() {
             return Err(self.stop_writing(&error));
         }
         self.flushed = size;
-        self.needs_sync = false;
+        (self.needs_sync, self.needs_marker) = (false, true);
         self.sync_names()
     }
 

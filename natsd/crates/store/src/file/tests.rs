@@ -15,6 +15,7 @@ use crate::ttl::Ttl;
 
 mod content;
 mod go;
+mod keys;
 mod parity;
 
 pub(crate) const DIR: &str = "/s";

@@ -15,7 +15,7 @@ use natsd_base::Timestamp;
 
 use super::block::{Block, Mark};
 use super::cache::BlockCache;
-use super::{Compression, FileStore, content};
+use super::{Compression, FileStore};
 use crate::block::{BlockHash, EMPTY_RECORD_SIZE, Record, RecordKind};
 use crate::disk::DiskFile;
 use crate::stream_store::StoreError;
@@ -35,11 +35,16 @@ impl From<io::Error> for StoreError {
     }
 }
 
-/// The body of the floor record that begins at `offset` of its block.
-pub(super) fn floor_body(offset: usize) -> [u8; 12] {
+/// Begins the body of a tombstone of sequence 0, which removes nothing: what is before it in the
+/// block was durable when it was written. So what is damaged before it was damaged later, and what
+/// is behind the last one and does not fit was never written whole.
+pub(super) const SYNC_MAGIC: &[u8; 8] = b"natsd.s1";
+
+/// The body with `magic` of a record that begins at `offset` of its block.
+pub(super) fn marked_body(magic: &[u8; 8], offset: usize) -> [u8; 12] {
     let offset = u32::try_from(offset).expect("blocks are smaller than 1 GiB");
     let mut body = [0; 12];
-    body[..8].copy_from_slice(FLOOR_MAGIC);
+    body[..8].copy_from_slice(magic);
     body[8..].copy_from_slice(&offset.to_le_bytes());
     body
 }
@@ -81,8 +86,10 @@ impl FileStore {
         let block = Block::new(self.next_number, self.last_mark());
         self.next_number += 1;
         self.blocks.push_back(block);
-        self.file = None;
+        (self.file, self.file_key) = (None, None);
         self.flushed = 0;
+        self.needs_sync = false;
+        self.needs_marker = true;
     }
 
     /// Bytes of the last block that are in memory only.
@@ -104,6 +111,27 @@ impl FileStore {
             Some(_) => {}
         }
         assert!(self.make_cache(), "there is a block");
+        if self.needs_marker && self.pending_size() == 0 {
+            if self.needs_sync {
+                self.sync_log()?;
+            }
+            self.append_marker();
+        }
+        Ok(())
+    }
+
+    fn append_marker(&mut self) {
+        let offset = self.blocks.back().and_then(|block| block.size).unwrap_or(0);
+        self.append(&tombstone(0, Timestamp(0), &marked_body(SYNC_MAGIC, offset)));
+        self.needs_marker = false;
+    }
+
+    /// Writes that everything is durable, for the next start.
+    pub(super) fn mark_end(&mut self) -> Result<(), StoreError> {
+        if self.needs_marker && self.has_written && self.make_cache() {
+            self.append_marker();
+            self.sync_log()?;
+        }
         Ok(())
     }
 
@@ -137,7 +165,7 @@ impl FileStore {
     pub(super) fn append_floor(&mut self, seq: u64) {
         let time = if seq == self.state.last_seq { self.last_mark().time } else { Timestamp(0) };
         let offset = self.blocks.back().and_then(|block| block.size).unwrap_or(0);
-        self.append(&tombstone(seq, time, &floor_body(offset)));
+        self.append(&tombstone(seq, time, &marked_body(FLOOR_MAGIC, offset)));
         self.is_head_untold = false;
         self.told_floor = seq;
     }
@@ -216,29 +244,51 @@ impl FileStore {
         self.check_writable()?;
         let last = self.blocks.back().expect("something is pending");
         let (number, size) = (last.number, last.size.unwrap_or(0));
-        if self.file.is_none() {
-            self.file = Some(self.disk.open(&self.block_path(number), true)?);
-            self.needs_dir_sync |= self.flushed == 0;
-        }
+        self.open_last(number)?;
         let (last, file) = (self.blocks.back(), self.file.as_ref());
         let cache = last.and_then(|block| block.cache.as_ref()).expect("something is pending");
         let bytes = &cache.records[self.flushed - cache.start..];
         let file = file.expect("it was opened");
-        file.write_all_at(bytes, self.flushed as u64)?;
+        let offset = self.flushed as u64;
+        match &self.file_key {
+            Some(key) => {
+                let mut bytes = bytes.to_vec();
+                key.apply(offset, &mut bytes);
+                file.write_all_at(&bytes, offset)?;
+            }
+            None => file.write_all_at(bytes, offset)?,
+        }
         self.flushed = size;
         self.needs_sync = true;
+        self.has_written = true;
+        Ok(())
+    }
+
+    /// Opens the file of the last block; makes it, and its key, when it is new.
+    pub(super) fn open_last(&mut self, number: u32) -> Result<(), StoreError> {
+        if self.file.is_some() {
+            return Ok(());
+        }
+        let path = self.block_path(number);
+        // What was not flushed yet may have a file already, from before a write failed.
+        let is_new = self.flushed == 0 && self.disk.open(&path, false).is_err();
+        self.file_key =
+            if is_new { self.create_block_key(number)? } else { self.block_key(number)? };
+        self.file = Some(self.disk.open(&path, true)?);
+        self.needs_dir_sync |= self.flushed == 0;
         Ok(())
     }
 
     pub(super) fn sync_log(&mut self) -> Result<(), StoreError> {
         self.flush()?;
         if self.needs_sync
-            && let Some(file) = &self.file
+            && let Some(number) = self.blocks.back().map(|block| block.number)
         {
-            if let Err(error) = file.sync_data() {
+            self.open_last(number)?;
+            if let Some(Err(error)) = self.file.as_ref().map(|file| file.sync_data()) {
                 return Err(self.stop_writing(&error));
             }
-            self.needs_sync = false;
+            (self.needs_sync, self.needs_marker) = (false, true);
         }
         self.sync_names()
     }
@@ -261,7 +311,11 @@ impl FileStore {
         }
         self.sync_log()?;
         self.remove_obsolete();
-        self.compact_sparse()
+        match self.compact_sparse() {
+            // Everything is durable, and the block can be read as it is.
+            Err(_) if !self.is_stopped => Ok(()),
+            other => other,
+        }
     }
 
     /// Removes the files of blocks that are empty for good. The log is durable.
@@ -269,7 +323,10 @@ impl FileStore {
         for number in std::mem::take(&mut self.obsolete) {
             match self.disk.remove_file(&self.block_path(number)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => self.obsolete.push(number),
-                Ok(()) | Err(_) => self.needs_dir_sync = true,
+                Ok(()) | Err(_) => {
+                    let _: io::Result<()> = self.disk.remove_file(&self.key_path(number));
+                    self.needs_dir_sync = true;
+                }
             }
         }
     }
@@ -313,12 +370,8 @@ impl FileStore {
         compression: Compression,
     ) -> Result<(), StoreError> {
         let path = self.block_path(self.blocks[index].number);
-        match compression {
-            Compression::S2 if records.len() > 8 => {
-                self.write_file(&path, &content::compress(records))?;
-            }
-            Compression::S2 | Compression::None => self.write_file(&path, records)?,
-        }
+        let key = self.block_key(self.blocks[index].number)?;
+        self.write_file(&path, &self.encode_block(records, compression, key.as_ref()))?;
         let is_last = index + 1 == self.blocks.len();
         let block = &mut self.blocks[index];
         block.size = Some(records.len());
@@ -326,7 +379,7 @@ impl FileStore {
         if is_last {
             self.file = None; // It has the old file open.
             self.flushed = records.len();
-            self.needs_sync = false;
+            (self.needs_sync, self.needs_marker) = (false, true);
         }
         Ok(())
     }

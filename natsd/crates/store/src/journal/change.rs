@@ -217,6 +217,20 @@ impl Change<'_> {
         }
     }
 
+    /// The first sequence that it gives away.
+    pub(super) fn first_seq(&self) -> Option<u64> {
+        match *self {
+            Self::Append { seq, .. } => Some(seq),
+            Self::Skip { last, count, .. } => Some(last.saturating_sub(count.saturating_sub(1))),
+            Self::Remove { .. }
+            | Self::Erase { .. }
+            | Self::Compact { .. }
+            | Self::Purge { .. }
+            | Self::HardState { .. }
+            | Self::Consumer(_) => None,
+        }
+    }
+
     /// Bytes that the record takes, about.
     pub(super) fn size(&self) -> usize {
         RECORD_HEADER_SIZE

@@ -34,9 +34,10 @@ impl Tester {
         Self { store: Box::new(MemStore::new(config)), now: START }
     }
 
+    /// With blocks that hold a few messages.
     pub(crate) fn file(config: StoreConfig) -> Self {
         let (disk, dir) = (Arc::new(MemDisk::new()), Path::new("/s"));
-        let file_config = FileStoreConfig { block_size: 4096, ..FileStoreConfig::new("S") };
+        let file_config = FileStoreConfig { block_size: 400, ..FileStoreConfig::new("S") };
         let store = FileStore::open(disk, dir, file_config, config, START).unwrap();
         Self { store: Box::new(store), now: START }
     }

@@ -55,7 +55,7 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
 }
 
 #[track_caller]
-fn check_answers(store: &mut FileStore, answers: &str) {
+pub(super) fn check_answers(store: &mut FileStore, answers: &str) {
     let state = store.state();
     let numbers = [state.messages, state.bytes, state.first_seq, state.last_seq];
     let mut lines = answers.lines();

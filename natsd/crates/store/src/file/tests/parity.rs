@@ -2,6 +2,8 @@
 //! restart of any kind.
 
 use super::*;
+use crate::crypt::{Cipher, StoreKeys, StreamKeys};
+use crate::file::FileStoreKeys;
 
 const SUBJECTS: [&str; 7] = ["a.x", "a.y", "b.x", "b.y", "a.x.z", "c", "d.e.f.g"];
 const FILTERS: [&str; 9] = [">", "a.*", "*.x", "a.>", "c", "b.y", "none", "*.*.z", "a.x"];
@@ -21,6 +23,8 @@ struct Pair {
     disk: MemDisk,
     file_config: FileStoreConfig,
     config: StoreConfig,
+    /// The file with the key of the stream, when it is encrypted.
+    meta_key: Option<Vec<u8>>,
     file: FileStore,
     memory: MemStore,
     now: Timestamp,
@@ -33,7 +37,8 @@ impl Pair {
         let file = open(&disk, &file_config, &config, START);
         let memory = MemStore::new(config.clone());
         let prng = Prng::from_seed(seed);
-        Self { disk, file_config, config, file, memory, now: START, prng }
+        let meta_key = None;
+        Self { disk, file_config, config, meta_key, file, memory, now: START, prng }
     }
 
     fn seq(&mut self) -> u64 {
@@ -145,6 +150,18 @@ impl Pair {
         }
     }
 
+    /// Gives the server another key or cipher, or one at all.
+    fn change_keys(&mut self) {
+        let cipher = if self.prng.below(2) == 0 { Cipher::Aes } else { Cipher::ChaCha };
+        let store = StoreKeys::new(cipher, b"key", None);
+        let random = keys::random(self.prng.next_u64());
+        let meta_key = self.meta_key.get_or_insert_with(|| {
+            StreamKeys::create(&store, "$G", "S", &mut |bytes| random(bytes)).1
+        });
+        let keys = StreamKeys::recover(&store, "$G", "S", meta_key).unwrap();
+        self.file_config.keys = Some(FileStoreKeys { keys, random });
+    }
+
     fn restart(&mut self, how: Restart) {
         self.trace(&format!("{how:?}"));
         match how {
@@ -156,6 +173,9 @@ impl Pair {
                     let _ = self.disk.remove_file(&Path::new(DIR).join("msgs").join(name));
                 }
             }
+        }
+        if self.prng.below(4) == 0 {
+            self.change_keys();
         }
         self.file = open(&self.disk, &self.file_config, &self.config, self.now);
         assert_eq!(self.file.damaged(), []);

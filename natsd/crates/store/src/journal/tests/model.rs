@@ -85,7 +85,7 @@ impl Op {
         })
     }
 
-    pub(super) fn apply(&self, store: &mut MemStore) {
+    pub(super) fn apply(&self, store: &mut dyn StreamStore) {
         let applied = self.with_change(|change| change.apply(store).unwrap());
         match *self {
             Self::Truncate(seq) if seq <= store.state().last_seq => {
@@ -106,9 +106,10 @@ pub(super) fn build(ops: &[Op]) -> MemStore {
 }
 
 /// All that one can see of a store. Times of what was truncated or skipped are not of interest.
-pub(super) fn dump(store: &mut MemStore) -> String {
+pub(super) fn dump(store: &mut dyn StreamStore) -> String {
     let mut state = store.state();
     (state.first_time, state.last_time) = (None, None);
+    state.bytes = 0; // Counted by other rules in memory and on disk.
     let mut messages = Vec::new();
     let mut next = 0;
     while let Some(message) = store.load_next(Filter::All, next).unwrap() {
