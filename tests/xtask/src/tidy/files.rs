@@ -149,8 +149,11 @@ fn orphans(sources: &[Source]) -> Vec<String> {
 fn is_root(path: &str) -> bool {
     let crate_root = ["/src/lib.rs", "/src/main.rs", "/build.rs"];
     let auto = ["/src/bin/", "/benches/", "/examples/", "/fuzz_targets/"];
+    let is_group = path.ends_with("/main.rs") && path.contains("/tests/");
     path == "tests/it/main.rs"
         || path == "build.rs"
+        // Integration tests of a crate in several files: `crate/tests/name/main.rs`.
+        || is_group && !path.contains("/src/")
         || crate_root.iter().any(|end| path.ends_with(end))
         || auto.iter().any(|part| {
             path.split_once(part).is_some_and(|(_, rest)| !rest.contains('/'))

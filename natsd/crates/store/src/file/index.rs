@@ -172,6 +172,20 @@ impl Index {
             && (state.messages > 0) == state.first_time.is_some()
     }
 
+    /// Whether the parts add up to the whole. Blocks are checked when they are read.
+    fn is_consistent(&self) -> bool {
+        let sum = |of: fn(&Block) -> u64| {
+            self.blocks.iter().try_fold(0_u64, |sum, block| sum.checked_add(of(block)))
+        };
+        let mut of_subjects = Some(0_u64);
+        self.subjects.for_each(|_, info| {
+            of_subjects = of_subjects.and_then(|sum| sum.checked_add(info.total));
+        });
+        sum(|block| block.count) == Some(self.state.messages)
+            && sum(|block| block.bytes) == Some(self.state.bytes)
+            && of_subjects.is_some_and(|sum| sum <= self.state.messages)
+    }
+
     /// Adds the sequences between the blocks to the deleted ones.
     fn fill_gaps(&mut self) -> Option<()> {
         let mut before: Option<u64> = None;
@@ -238,7 +252,7 @@ impl FileStore {
             return None;
         }
         index.fill_gaps()?;
-        Some((index, size))
+        index.is_consistent().then_some((index, size))
     }
 
     /// Takes over what the index says; whether it could be used.

@@ -83,9 +83,10 @@ impl FileStore {
         }
         let mut cache = BlockCache::new(hash, 0);
         let mut last = 0;
-        let (mut ttls, mut schedules) = (0, 0);
+        let (mut ttls, mut schedules, mut bytes) = (0, 0, 0);
+        let (first, end) = (self.blocks[index].first.seq, self.blocks[index].last.seq);
         for scanned in BlockScan::new(&cache.hash.clone(), &records) {
-            let Scanned::Record { offset, record, .. } = scanned else {
+            let Scanned::Record { offset, size, record } = scanned else {
                 if self.is_known_damage(number) {
                     continue;
                 }
@@ -95,8 +96,10 @@ impl FileStore {
                 continue;
             }
             last = record.seq;
-            if self.is_live(record.seq) {
+            // A sequence that an earlier block has too is that one's.
+            if (first..=end).contains(&record.seq) && self.is_live(record.seq) {
                 cache.add(record.seq, offset);
+                bytes += size as u64;
             }
             if !record.headers.is_empty() {
                 ttls += u64::from(super::ttl::has_ttl(record.headers));
@@ -105,7 +108,8 @@ impl FileStore {
         }
         cache.records = records;
         let block = &mut self.blocks[index];
-        if cache.range(block.first.seq, block.last.seq).count() as u64 != block.count {
+        let count = cache.range(block.first.seq, block.last.seq).count() as u64;
+        if (count, bytes) != (block.count, block.bytes) {
             return self.found_damage();
         }
         (block.ttls, block.schedules) = (ttls, schedules);
