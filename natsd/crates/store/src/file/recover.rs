@@ -19,7 +19,7 @@ use hashbrown::HashTable;
 use natsd_base::Timestamp;
 use natsd_subject::SubjectTree;
 
-use super::block::{Block, Mark};
+use super::block::{Block, Mark, number_of};
 use super::content::{self, Content};
 use super::index::GAP_MAX;
 use super::keys::KeyState;
@@ -60,13 +60,6 @@ pub enum DamageKind {
     Middle,
     /// Nothing follows: a write that a crash tore, when it is the last block.
     Tail,
-}
-
-/// The number in a file name, as a server writes it.
-fn number_of(name: &str, suffix: &str) -> Option<u32> {
-    let digits = name.strip_suffix(suffix)?;
-    let number: u32 = digits.parse().ok()?;
-    (number.to_string() == digits).then_some(number)
 }
 
 /// What there is of a subject in the block that is being scanned.
