@@ -154,6 +154,8 @@ fn is_root(path: &str) -> bool {
         || path == "build.rs"
         // Integration tests of a crate in several files: `crate/tests/name/main.rs`.
         || is_group && !path.contains("/src/")
+        // A program in several files: `crate/src/bin/name/main.rs`.
+        || path.ends_with("/main.rs") && path.contains("/src/bin/")
         || crate_root.iter().any(|end| path.ends_with(end))
         || auto.iter().any(|part| {
             path.split_once(part).is_some_and(|(_, rest)| !rest.contains('/'))
