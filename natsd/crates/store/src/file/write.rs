@@ -209,6 +209,7 @@ impl FileStore {
             let hash = BlockHash::new(&self.file_config.name, number);
             last.cache = Some(Box::new(BlockCache::new(hash, start)));
             self.touch(number);
+            self.make_room(number);
         }
         true
     }

@@ -112,7 +112,17 @@ impl Fixture {
     }
 }
 
+mod basics;
+mod erasing;
+mod expiring;
 mod extras;
+mod finding;
+mod folders;
+mod limiting;
+mod losing;
+mod purging;
+mod reopening;
+mod steps;
 
 /// Damage in the middle costs the message that it hit, and only it, also over a restart.
 #[test]
