@@ -112,7 +112,17 @@ impl Fixture {
     }
 }
 
+mod damage;
+mod deletes;
+mod erase;
 mod extras;
+mod failures;
+mod layout;
+mod lookup;
+mod rewrites;
+mod sources;
+mod starts;
+mod ttl;
 
 /// Damage in the middle costs the message that it hit, and only it, also over a restart.
 #[test]
