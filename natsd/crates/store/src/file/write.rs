@@ -79,7 +79,7 @@ impl FileStore {
         error
     }
 
-    fn last_mark(&self) -> Mark {
+    pub(super) fn last_mark(&self) -> Mark {
         let time = self.state.last_time.unwrap_or(Timestamp(0));
         Mark { seq: self.state.last_seq, time }
     }
