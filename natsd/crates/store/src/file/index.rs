@@ -22,6 +22,8 @@
 //! Source: Go `server/filestore.go` (`_writeFullState`, `recoverFullState`).
 #![warn(clippy::indexing_slicing)]
 
+use std::io;
+
 use highway::{HighwayHash, HighwayHasher, Key};
 use natsd_base::Timestamp;
 use natsd_subject::SubjectTree;
