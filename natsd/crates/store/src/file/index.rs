@@ -224,8 +224,26 @@ impl FileStore {
         self.needs_dir_sync |= self.disk.remove_file(&self.index_path()).is_ok();
     }
 
-    /// The index, if it says what these blocks hold.
-    fn read_index(&self, numbers: &[u32]) -> Option<(Index, u64)> {
+    /// Removes the index for good, before sequences that it names are given away again.
+    pub(super) fn forget_index(&mut self) -> Result<(), StoreError> {
+        match self.disk.remove_file(&self.index_path()) {
+            Ok(()) => {
+                self.needs_dir_sync = true;
+                self.sync_names()
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The last sequence that was given away when the index was written, whatever became of the
+    /// blocks.
+    pub(super) fn remembered_last(&self) -> Option<Mark> {
+        let StreamState { last_seq, last_time, .. } = self.read_index_file()?.state;
+        Some(Mark { seq: last_seq, time: last_time.unwrap_or(Timestamp(0)) })
+    }
+
+    fn read_index_file(&self) -> Option<Index> {
         let bytes = self.disk.open(&self.index_path(), false).ok()?.read_all().ok()?;
         let (content, hash) = bytes.split_last_chunk::<8>()?;
         if checksum(&self.file_config.name, content) != *hash {
@@ -236,7 +254,12 @@ impl FileStore {
             Some(keys) => keys.keys.open(content).ok(),
             None => None,
         };
-        let mut index = Index::decode(opened.as_deref().unwrap_or(content))?;
+        Index::decode(opened.as_deref().unwrap_or(content))
+    }
+
+    /// The index, if it says what these blocks hold.
+    fn read_index(&self, numbers: &[u32]) -> Option<(Index, u64)> {
+        let mut index = self.read_index_file()?;
         if !index.blocks.iter().map(|block| block.number).eq(numbers.iter().copied()) {
             return None;
         }

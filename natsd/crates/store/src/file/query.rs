@@ -291,8 +291,12 @@ impl FileStore {
         let mut looked_at = 0;
         let mut asked = false;
         let mut index = self.block_of(first);
-        while index < self.blocks.len() {
-            if self.blocks[index].count > 0 {
+        let mut upto = u32::MAX;
+        while let Some(block) = self.blocks.get(index).filter(|block| block.number <= upto) {
+            let is_loaded = block.cache.as_ref().is_some_and(|cache| cache.start == 0);
+            // Where subjects are few, asking them costs less than reading a block.
+            let is_asked = !asked && !is_loaded && self.subjects.len() as u64 <= block.count + 64;
+            if block.count > 0 && !is_asked {
                 let cache = self.load_block(index, 0)?;
                 for (seq, bytes) in cache.range(start, u64::MAX) {
                     if filter.matches(subject_of(bytes)) {
@@ -304,12 +308,14 @@ impl FileStore {
                     }
                 }
             }
-            if looked_at >= few && !asked {
+            if is_asked || looked_at >= few && !asked {
                 asked = true;
                 let here = self.blocks[index].number;
                 let mut bound = None;
+                upto = 0;
                 self.for_each_subject(filter, |_, info| {
                     if info.last_block >= here && (info.last == 0 || info.last >= start) {
+                        upto = upto.max(info.last_block);
                         let first = info.first_block.max(here);
                         bound = Some(bound.map_or(first, |bound: u32| bound.min(first)));
                     }
@@ -380,8 +386,24 @@ impl FileStore {
             return Ok(SubjectState::default());
         }
         let first = self.next_matching(filter, start)?.unwrap_or(0);
+        if start == self.state.first_seq && first > 0 {
+            self.note_first(filter, first);
+        }
         let last = self.previous_matching(filter, u64::MAX)?.unwrap_or(0);
         Ok(SubjectState { messages, first, last })
+    }
+
+    /// Notes that nothing of `filter` is before its message `first`, so that the blocks before are
+    /// not read for that again.
+    fn note_first(&mut self, filter: Filter<'_>, first: u64) {
+        let number = self.blocks[self.block_of(first)].number;
+        if let Filter::One(filter) = filter {
+            self.subjects.for_each_matching_mut(filter, |_, info| {
+                if info.first == 0 {
+                    info.first_block = info.first_block.max(number);
+                }
+            });
+        }
     }
 
     /// How many messages of `filter` there are from `start` on, or how many subjects of it whose

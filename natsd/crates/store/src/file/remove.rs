@@ -199,12 +199,16 @@ impl FileStore {
         if self.blocks.get(index).is_none_or(|block| block.number != number || block.count == 0) {
             return Ok(());
         }
-        self.compact_block(index)
+        self.compact_block(index).map(drop)
     }
 
-    /// Takes out of a full block what is not needed any more.
-    fn compact_block(&mut self, index: usize) -> Result<(), StoreError> {
+    /// Takes out of a full block what is not needed any more; whether there was something.
+    fn compact_block(&mut self, index: usize) -> Result<bool, StoreError> {
         self.load_block(index, 0)?;
+        let cache = self.blocks[index].cache.as_ref().expect("it was loaded");
+        if self.needed_records(index, cache).len() == cache.records.len() {
+            return Ok(false);
+        }
         if self.is_last_silent {
             self.prepare(EMPTY_RECORD_SIZE)?;
         }
@@ -225,7 +229,7 @@ impl FileStore {
         }
         self.blocks[index].cache = None;
         self.cached.retain(|&other| other != number);
-        Ok(())
+        Ok(true)
     }
 
     /// Rewrites one full block of which more than half is removed; whether there was one. To be
@@ -240,19 +244,24 @@ impl FileStore {
             };
             self.blocks[index].size = Some(usize::try_from(size).unwrap_or(usize::MAX));
             let block = &self.blocks[index];
-            if block.bytes * 2 >= size {
+            // It may be full of tombstones that are needed.
+            let now = (block.bytes, self.state.first_seq);
+            if block.bytes * 2 >= size || block.tidied == Some(now) {
                 continue;
             }
             self.load_block(index, 0)?;
             if self.blocks[index].count > 0 {
-                self.compact_block(index)?;
-                return Ok(true);
+                if self.compact_block(index)? {
+                    return Ok(true);
+                }
+            } else {
+                let count = self.blocks.len();
+                self.drop_empty_block(index);
+                if self.blocks.len() < count {
+                    return Ok(true);
+                }
             }
-            let count = self.blocks.len();
-            self.drop_empty_block(index);
-            if self.blocks.len() < count {
-                return Ok(true);
-            }
+            self.blocks[index].tidied = Some(now);
         }
         Ok(false)
     }

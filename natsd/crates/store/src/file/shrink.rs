@@ -207,8 +207,8 @@ impl FileStore {
             }
         }
         // The index is found to be stale by the last checksum, but not if the log comes back to
-        // the same record.
-        self.remove_index();
+        // the same record; and the last sequence that it names is believed.
+        self.forget_index()?;
         self.sync_names()?;
         let index = self.block_of(seq);
         let (records, last_time) = self.truncated_records(index, seq)?;
@@ -402,7 +402,7 @@ impl FileStore {
     /// Begins the stream anew.
     fn reset(&mut self, now: Timestamp) -> Result<(), StoreError> {
         if !self.blocks.is_empty() {
-            self.remove_index();
+            self.forget_index()?;
             self.sync_log()?;
             self.write_intent(usize::MAX)?;
         }

@@ -252,6 +252,15 @@ fn changes_that_do_not_fit_the_store_are_refused() {
     check(&mut store, &append(1), Ok(true));
     check(&mut store, &append(1), Ok(false));
     check(&mut store, &append(u64::MAX), gap(u64::MAX, 1));
+    let other = Change::Append {
+        seq: 1,
+        timestamp: Timestamp(1),
+        subject: b"s",
+        headers: b"",
+        body: b"another",
+    };
+    assert!(other.conflicts(&mut store) && !append(1).conflicts(&mut store));
+    assert!(!append(2).conflicts(&mut store) && !skip(5, 3).conflicts(&mut store));
     check(&mut store, &skip(5, 3), gap(3, 1));
     check(&mut store, &skip(5, 4), Ok(true));
     check(&mut store, &skip(5, 4), Ok(false));
