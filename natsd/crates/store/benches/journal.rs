@@ -216,12 +216,17 @@ fn start_threads<'scope>(
 }
 
 /// Appends for a while, and says how fast that was.
-fn measure(dir: &Path, stream_count: usize, flush: Flush, body_size: usize) {
-    let (median, slow) = sync_latency(dir);
+fn measure(root: &Path, stream_count: usize, flush: Flush, body_size: usize) {
+    let (dir, journal_dir) = (&root.join("streams"), &root.join("journal"));
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new());
     let config = JournalConfig { salt: [1, 2], ..JournalConfig::default() };
-    let recovery = Recovery::scan(disk, &dir.join("journal")).expect("disk");
+    let recovery = Recovery::scan(disk, journal_dir).expect("disk");
     let mut journal = recovery.start(config).expect("disk");
+    while let Some(mut segment) = journal.prepare() {
+        segment.run();
+        journal.prepared(segment).expect("disk");
+    }
+    let (median, slow) = sync_latency(dir);
     let streams = streams(dir, &mut journal, stream_count, flush);
     let mut shard = Shard {
         journal,
@@ -322,4 +327,5 @@ fn main() {
         }
     }
     measure(&dir, 1, Flush::EachTurn, 1024);
+    std::fs::remove_dir_all(dir).expect("disk");
 }
