@@ -2,7 +2,8 @@
 //! on one stream and spread over 1,000, with what one sync takes beside it.
 //!
 //! Not by criterion: what counts is how a thread that changes and one that syncs work together.
-//! `cargo bench -p natsd-store --bench journal [-- DIR]`; DIR decides on which disk.
+//! `cargo bench -p natsd-store --bench journal [-- DIR [SECONDS]]`; DIR decides on which disk,
+//! SECONDS is a pause before each.
 #![expect(clippy::print_stdout, reason = "the report is the product")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
@@ -216,12 +217,19 @@ fn start_threads<'scope>(
 }
 
 /// Appends for a while, and says how fast that was.
-fn measure(dir: &Path, stream_count: usize, flush: Flush, body_size: usize) {
-    let (median, slow) = sync_latency(dir);
+fn measure(root: &Path, pause: Duration, stream_count: usize, flush: Flush, body_size: usize) {
+    let (dir, journal_dir) = (&root.join("streams"), &root.join("journal"));
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new());
     let config = JournalConfig { salt: [1, 2], ..JournalConfig::default() };
-    let recovery = Recovery::scan(disk, &dir.join("journal")).expect("disk");
+    let recovery = Recovery::scan(disk, journal_dir).expect("disk");
     let mut journal = recovery.start(config).expect("disk");
+    while let Some(mut segment) = journal.prepare() {
+        segment.run();
+        journal.prepared(segment).expect("disk");
+    }
+    // A volume with a budget for writing gets some of it back.
+    std::thread::sleep(pause);
+    let (median, slow) = sync_latency(dir);
     let streams = streams(dir, &mut journal, stream_count, flush);
     let mut shard = Shard {
         journal,
@@ -244,7 +252,7 @@ fn measure(dir: &Path, stream_count: usize, flush: Flush, body_size: usize) {
         shard.turn(IN_FLIGHT / 2);
         let start = Instant::now();
         let mut warm = None;
-        while start.elapsed() < RUN * 2 {
+        while warm.is_none() || start.elapsed() < RUN * 2 {
             if warm.is_none() && start.elapsed() > RUN {
                 warm = Some((Instant::now(), shard.acknowledged, shard.syncs, cpu_time()));
             }
@@ -260,7 +268,7 @@ fn measure(dir: &Path, stream_count: usize, flush: Flush, body_size: usize) {
             }
             shard.turn(IN_FLIGHT);
         }
-        let (since, acknowledged, syncs, cpu) = warm.expect("it ran long enough");
+        let (since, acknowledged, syncs, cpu) = warm.expect("it runs longer");
         let (seconds, cpu) = (since.elapsed().as_secs_f64(), cpu_time() - cpu);
         drop((to_disk, to_pool));
         let count = (shard.acknowledged - acknowledged) as f64;
@@ -313,13 +321,16 @@ fn sync_latency(dir: &Path) -> (u128, u128) {
 }
 
 fn main() {
-    let dir = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let root = dir.map_or_else(std::env::temp_dir, Into::into);
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let root = arguments.next().map_or_else(std::env::temp_dir, Into::into);
+    let pause = arguments.next().and_then(|seconds| seconds.parse().ok());
+    let pause = Duration::from_secs(pause.unwrap_or(0));
     let dir = root.join(format!("natsd-journal-bench-{}", std::process::id()));
     for flush in [Flush::NoBlocks, Flush::EachTurn, Flush::Lazily] {
         for stream_count in [1, 1000] {
-            measure(&dir, stream_count, flush, 128);
+            measure(&dir, pause, stream_count, flush, 128);
         }
     }
-    measure(&dir, 1, Flush::EachTurn, 1024);
+    measure(&dir, pause, 1, Flush::EachTurn, 1024);
+    std::fs::remove_dir_all(dir).expect("disk");
 }
