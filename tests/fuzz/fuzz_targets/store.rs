@@ -5,8 +5,9 @@
 use libfuzzer_sys::fuzz_target;
 use natsd_base::Timestamp;
 use natsd_store::{
-    ConsumerState, Disk, FileStore, FileStoreConfig, Filter, MemDisk, SequenceSet, StoreConfig,
-    StreamSnapshot, StreamStore, TimeHashWheel,
+    ConsumerState, Disk, FileStore, FileStoreConfig, Filter, MemDisk, PeerState, Schedules,
+    SequenceSet, StoreConfig, StreamSnapshot, StreamStore, TimeHashWheel, decode_sources,
+    encode_sources,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -15,11 +16,14 @@ const STREAM_DIR: &str = "/S";
 
 fuzz_target!(|data: &[u8]| {
     let Some((format, bytes)) = data.split_first() else { return };
-    match format % 5 {
+    match format % 8 {
         0 => sequence_set(bytes),
         1 => wheel(bytes),
         2 => snapshot(bytes),
         3 => consumer(bytes),
+        4 => schedules(bytes),
+        5 => sources(bytes),
+        6 => peers(bytes),
         _ => block(bytes),
     }
 });
@@ -58,7 +62,24 @@ fn consumer(bytes: &[u8]) {
     assert!(ConsumerState::decode(&encoded).is_ok(), "{state:?}");
 }
 
-/// A block or an index of a stream: every message that is said to be there can be read.
+fn schedules(bytes: &[u8]) {
+    let Ok((schedules, high_seq)) = Schedules::decode(bytes) else { return };
+    let encoded = schedules.encode(high_seq);
+    let (again, _) = Schedules::decode(&encoded).expect("what was encoded");
+    assert_eq!(again.encode(high_seq), encoded);
+}
+
+fn sources(bytes: &[u8]) {
+    let Ok((sources, high_seq)) = decode_sources(bytes) else { return };
+    assert_eq!(decode_sources(&encode_sources(&sources, high_seq)), Ok((sources, high_seq)));
+}
+
+fn peers(bytes: &[u8]) {
+    let Some(peers) = PeerState::decode(bytes) else { return };
+    assert_eq!(PeerState::decode(&peers.encode()), Some(peers));
+}
+
+/// One block of a stream: every message that is said to be there can be read.
 fn block(bytes: &[u8]) {
     let disk = MemDisk::new();
     let messages_dir = Path::new(STREAM_DIR).join("msgs");
@@ -66,8 +87,9 @@ fn block(bytes: &[u8]) {
     let file = disk.open(&messages_dir.join("1.blk"), true).expect("memory");
     file.write_all_at(bytes, 0).expect("memory");
     let file_config = FileStoreConfig::new("S");
-    let (dir, config) = (Path::new(STREAM_DIR), StoreConfig::default());
-    let opened = FileStore::open(Arc::new(disk), dir, file_config, config, Timestamp(0));
+    let config = StoreConfig::default();
+    let now = Timestamp(0);
+    let opened = FileStore::open(Arc::new(disk), Path::new(STREAM_DIR), file_config, config, now);
     let Ok(mut store) = opened else { return };
     let (mut next, mut messages) = (0, 0);
     while let Some(message) = store.load_next(Filter::All, next).expect("it was scanned") {

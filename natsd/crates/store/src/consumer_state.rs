@@ -95,6 +95,16 @@ impl ConsumerState {
         out
     }
 
+    /// The state without what is beyond the stream sequence `last`, for a backup that ends there.
+    #[must_use]
+    pub fn bounded_by(mut self, last: u64) -> Self {
+        self.delivered.stream = self.delivered.stream.min(last);
+        self.ack_floor.stream = self.ack_floor.stream.min(last);
+        self.pending.retain(|&seq, _| seq <= last);
+        self.redelivered.retain(|&seq, _| seq <= last);
+        self
+    }
+
     /// Reads the bytes of a state. What follows them is not looked at, as in Go.
     pub fn decode(input: &[u8]) -> Result<Self, CorruptConsumerState> {
         Self::decode_start(input).map(|(state, _)| state)

@@ -5,7 +5,7 @@
 //! turn:         the store changes, append() records it   the store's files go to the page cache
 //! disk thread:  take_batch() → run() → synced(): everything up to that position is durable
 //! checkpoint:   checkpoint_due() → the host syncs the files of those groups → checkpointed()
-//! recovery:     Recovery::scan → the host opens its stores → replay → syncs them → start
+//! recovery:     Recovery::scan → cut_hole, open each store → replay → sync each store → start
 //! ```
 //!
 //! Laws for the host:
@@ -29,6 +29,7 @@ mod change;
 mod delta;
 mod frame;
 mod groups;
+mod hole;
 mod recovery;
 
 use std::collections::VecDeque;
@@ -45,11 +46,22 @@ use change::Entry;
 use frame::{BATCH_HEADER_SIZE, BATCH_SIZE_MAX, BatchHeader, PAGE_SIZE, SegmentHeader, next_page};
 use groups::Groups;
 
-pub use batch::SyncBatch;
+pub use batch::{NewSegment, SyncBatch};
 pub use change::{Change, ReplayError, purge_bound};
 pub use delta::ConsumerDelta;
 pub use groups::GroupId;
+pub use hole::cut_hole;
 pub use recovery::{JournalDamage, RecoveredGroup, Recovery};
+
+/// Where the journals are in a store directory, one folder for each shard. Go ignores it.
+pub const JOURNAL_DIR: &str = "natsd-journal";
+
+/// The incarnation of what was created at `created`, as its description says.
+#[must_use]
+pub fn incarnation(created: &str) -> u64 {
+    use highway::{HighwayHash, HighwayHasher, Key};
+    HighwayHasher::new(Key([0; 4])).hash64(created.as_bytes())
+}
 
 /// A position in the journal: counts records, from 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -217,6 +229,7 @@ pub struct Journal {
     is_under_way: bool,
     /// A segment got free, and no batch has said so yet.
     is_note_due: bool,
+    is_preparing: bool,
     spare: Vec<u8>,
     failure: Option<String>,
 }
@@ -667,6 +680,40 @@ impl Journal {
             segment.checkpointed += 1;
         }
         true
+    }
+
+    /// A segment to be written before it is needed, while there are fewer than the configuration
+    /// says. For a journal that is in use; one that is hardly used stays small without.
+    pub fn prepare(&mut self) -> Option<NewSegment> {
+        if self.is_preparing
+            || self.segments.len() >= self.config.segments
+            || self.config.policy == SyncPolicy::Interval
+        {
+            return None;
+        }
+        self.is_preparing = true;
+        let path = segment_path(&self.dir, self.next_number);
+        self.next_number += 1;
+        Some(NewSegment {
+            disk: Arc::clone(&self.disk),
+            dir: self.dir.clone(),
+            path,
+            size: self.config.segment_size,
+            outcome: None,
+        })
+    }
+
+    /// Takes a segment that was written. An error is no harm: segments grow by use, too.
+    pub fn prepared(&mut self, segment: NewSegment) -> Result<(), JournalError> {
+        self.is_preparing = false;
+        match segment.outcome {
+            Some(Ok(())) => {
+                self.segments.push(Segment::unused(segment.path, false, segment.size));
+                Ok(())
+            }
+            Some(Err(source)) => Err(JournalError::Write { source }),
+            None => Ok(()),
+        }
     }
 
     /// Ends in good order: the journal is empty then, and another server may take the files.

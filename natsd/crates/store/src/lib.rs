@@ -6,6 +6,7 @@
 //! `server/thw`.
 #![warn(missing_docs)]
 
+pub mod archive;
 pub mod block;
 mod consumer_state;
 mod consumer_store;
@@ -14,8 +15,10 @@ mod disk;
 mod file;
 mod headers;
 pub mod journal;
+mod jwt_dir;
 mod markers;
 mod memory;
+pub mod raft_log;
 mod schedule;
 mod sequence_set;
 mod snapshot;
@@ -39,6 +42,7 @@ pub use file::{
     Compression, DamageKind, Damaged, FileStore, FileStoreConfig, FileStoreError, FileStoreKeys,
     SharedRandom,
 };
+pub use jwt_dir::{JwtDir, JwtDirConfig, JwtDirError, JwtExpiry, JwtRemoval};
 pub use markers::{Expired, marker_headers};
 pub use memory::MemStore;
 pub use schedule::{

@@ -1,12 +1,13 @@
 """Writes streams that a Go server stored, and what the server said of them.
 
-usage: make_go_stream.py NATS_SERVER_BINARY PORT [plain] [chacha] [aes]
+usage: make_go_stream.py NATS_SERVER_BINARY PORT [plain] [chacha] [aes] [backup]
 
 go-stream/ has every kind of record, go-blocks/ several blocks, go-compressed/ compressed ones,
 go-consumer.dat is a consumer of the first. go-chacha/ and go-aes/ are whole encrypted streams with
-a consumer.
+a consumer. go-backup-archive.s2 is a backup of such a stream, not encrypted; go-backup-tar.s2
+the same from a server before 2.15, made with 2.11.11.
 src/block/tests.rs looks at the records, index.db and thw.db of the first, src/file/tests.rs at
-all streams that are not encrypted, src/crypt/tests.rs at those that are.
+all streams that are not encrypted, src/crypt/tests.rs at those that are, src/archive/tests.rs at the backups.
 """
 import asyncio
 import base64
@@ -135,6 +136,19 @@ async def fill_encrypted(connection) -> list[str]:
     return await describe(connection, "SECRET")
 
 
+async def fill_backup(connection) -> tuple[bytes, list[str]]:
+    answer = await fill_encrypted(connection)
+    inbox = connection.new_inbox()
+    subscription = await connection.subscribe(inbox)
+    await ask(connection, "STREAM.SNAPSHOT.SECRET", {"deliver_subject": inbox, "chunk_size": 1024})
+    chunks = []
+    while (message := await subscription.next_msg()).data:
+        chunks.append(message.data)
+        if message.reply:
+            await message.respond(b"")
+    return b"".join(chunks), answer
+
+
 async def fill_plain(connection) -> dict[str, list[str]]:
     return {
         "FIXTURE": await fill_stream(connection),
@@ -192,8 +206,19 @@ def make_encrypted(binary: str, port: str, cipher: str) -> None:
         keep(pathlib.Path(folder, "jetstream/$G/streams/SECRET"), f"go-{cipher}", answer)
 
 
+def make_backup(binary: str, port: str) -> None:
+    version = subprocess.run([binary, "--version"], capture_output=True, text=True).stdout
+    kind = "archive" if "v2.15." in version else "tar"
+    with tempfile.TemporaryDirectory() as folder:
+        backup, answer = run(binary, port, folder, "", fill_backup)
+    (HERE / f"go-backup-{kind}.s2").write_bytes(backup)
+    (HERE / f"go-backup-{kind}.txt").write_text("\n".join(answer) + "\n")
+
+
 def main() -> None:
     binary, port, *only = sys.argv[1:]
+    if not only or "backup" in only:
+        make_backup(binary, port)
     if not only or "plain" in only:
         make_plain(binary, port)
     for cipher in CIPHERS:

@@ -9,29 +9,29 @@
 //!
 //! Source: Go `server/filestore.go` (`recoverMsgs`, `recoverMsgBlock`, `recoverPartialPurge`).
 
+mod scan;
+
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
 use std::io;
 use std::path::Path;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 use natsd_base::Timestamp;
 use natsd_subject::SubjectTree;
 
-use super::block::{Block, Mark};
+use super::block::{Block, Mark, number_of};
 use super::content::{self, Content};
 use super::index::GAP_MAX;
 use super::keys::KeyState;
 use super::subjects::SubjectInfo;
 use super::ttl::{has_schedule, has_ttl};
-use super::write::{FLOOR_MAGIC, PURGE_BODY, SYNC_MAGIC};
+use super::write::SYNC_MAGIC;
 use super::{Compression, FileStore, FileStoreError, SEQ_END};
 use crate::block::correct_bits;
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
 use crate::markers::Markers;
 use crate::sequence_set::SequenceSet;
 use crate::stream_store::{StoreError, StreamState};
+use scan::{Scan, ScannedBlock, add_subject};
 
 const BLOCK_SUFFIX: &str = ".blk";
 const KEY_SUFFIX: &str = ".key";
@@ -68,165 +68,6 @@ pub enum DamageKind {
 /// How often a block is read that comes out damaged, and in another way each time.
 pub(super) const READ_ATTEMPTS: usize = 3;
 
-/// The number in a file name, as a server writes it.
-fn number_of(name: &str, suffix: &str) -> Option<u32> {
-    let digits = name.strip_suffix(suffix)?;
-    let number: u32 = digits.parse().ok()?;
-    (number.to_string() == digits).then_some(number)
-}
-
-/// What there is of a subject in the block that is being scanned.
-struct InBlock {
-    hash: u64,
-    /// Of some record with the subject.
-    offset: u32,
-    count: u64,
-    first: u64,
-    last: u64,
-    last_size: u32,
-}
-
-/// What was found in the blocks that were scanned so far, which are the later ones.
-#[derive(Default)]
-struct Scan {
-    tombstones: SequenceSet,
-    /// Everything up to here is removed.
-    floor: u64,
-    /// The lowest sequence of a record that is not a tombstone.
-    lowest: Option<u64>,
-    /// The first message.
-    first_live: Option<u64>,
-    last_live: Option<u64>,
-    /// How many sequences without messages there are so far.
-    gaps: u64,
-    last_seq: u64,
-    last_time: Option<Timestamp>,
-    /// What the last block tells of it.
-    last_told: Option<u64>,
-    is_void_before: bool,
-    /// Sequences must be above this, by block, because an earlier block has it.
-    least: BTreeMap<u32, u64>,
-    /// The sequences between damage and the next record, of the block that is being scanned.
-    missing: Vec<(u64, u64)>,
-    /// Reused from block to block.
-    messages: Vec<(u64, u32)>,
-    subjects: HashTable<InBlock>,
-}
-
-/// What one block holds.
-struct ScannedBlock {
-    last: Option<Mark>,
-    /// The highest sequence that it tells, tombstones included.
-    highest: u64,
-    damaged: Vec<Damaged>,
-    /// A message is not above all of the blocks before.
-    overlaps: bool,
-}
-
-impl Scan {
-    /// Reads all records of a block up to the byte `end`.
-    fn read(
-        &mut self,
-        number: u32,
-        hash: &BlockHash,
-        content: &Content,
-        end: usize,
-    ) -> ScannedBlock {
-        self.messages.clear();
-        self.missing.clear();
-        let least = self.least.get(&number).copied().unwrap_or(0);
-        let (mut last, mut highest): (Option<Mark>, Option<Mark>) = (None, None);
-        let mut damaged = Vec::new();
-        let mut lowest = None;
-        let mut damage_after = None;
-        let whole = content.records.get(..end).unwrap_or_default();
-        for scanned in BlockScan::new(hash, whole) {
-            let (offset, size, damage, kind) = match scanned {
-                Scanned::Record { offset, record, .. } => {
-                    let mark = Mark { seq: record.seq, time: record.timestamp };
-                    if record.timestamp.0 != 0 || highest.is_none_or(|mark| mark.seq < record.seq) {
-                        highest = highest.filter(|mark| mark.seq > record.seq).or(Some(mark));
-                    }
-                    if record.kind == RecordKind::Tombstone {
-                        self.add_tombstone(&record);
-                        continue;
-                    }
-                    if let Some(after) = damage_after.take() {
-                        self.missing.push((after, record.seq));
-                    }
-                    if record.seq <= least || last.is_some_and(|last| record.seq <= last.seq) {
-                        continue;
-                    }
-                    lowest.get_or_insert(record.seq);
-                    // What was erased has no time.
-                    let time = last.map_or(mark.time, |last| last.time.max(mark.time));
-                    last = Some(Mark { time, ..mark });
-                    if record.kind == RecordKind::Message {
-                        let offset = u32::try_from(offset).expect("the size was checked");
-                        self.messages.push((record.seq, offset));
-                    }
-                    continue;
-                }
-                Scanned::Damaged { offset, size, damage } => {
-                    (offset, size, damage, DamageKind::Middle)
-                }
-                Scanned::Tail { offset, size, damage } => (offset, size, damage, DamageKind::Tail),
-            };
-            let after_seq = last.map_or(0, |last| last.seq);
-            damage_after.get_or_insert(after_seq);
-            damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
-        }
-        if let size @ 1.. = content.records.len() - end {
-            let after_seq = last.map_or(0, |last| last.seq);
-            let (offset, damage, kind) = (end, Damage::Cut, DamageKind::Tail);
-            damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
-        }
-        if let Ok(size @ 1..) = usize::try_from(content.missing) {
-            let after_seq = last.map_or(0, |last| last.seq);
-            damage_after.get_or_insert(after_seq);
-            let (offset, kind) = (content.records.len(), DamageKind::Tail);
-            let damage = if content.is_closed { Damage::Key } else { Damage::Cut };
-            damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
-        }
-        if let Some((after, lowest)) = damage_after.zip(self.lowest) {
-            self.missing.push((after, lowest));
-        }
-        if let Some(Mark { seq, time }) = highest {
-            let time = (time.0 != 0).then_some(time);
-            if seq > self.last_seq {
-                (self.last_seq, self.last_time) = (seq, time);
-            } else if seq == self.last_seq && self.last_time.is_none() {
-                self.last_time = time;
-            }
-        }
-        let overlaps = last.zip(self.lowest).is_some_and(|(last, lowest)| last.seq >= lowest);
-        self.lowest = lowest.or(self.lowest);
-        // A block of tombstones alone stands behind what it tells.
-        let told = highest.map_or(0, |mark| mark.seq);
-        ScannedBlock { last: last.or(highest), highest: told, damaged, overlaps }
-    }
-
-    fn add_tombstone(&mut self, record: &Record<'_>) {
-        match record.body {
-            body if body.len() == 12 && body.starts_with(FLOOR_MAGIC) => {
-                self.floor = self.floor.max(record.seq);
-            }
-            PURGE_BODY => {
-                self.floor = self.floor.max(record.seq);
-                self.is_void_before = true;
-            }
-            _ if record.seq == 0 => {}
-            _ => {
-                self.tombstones.insert(record.seq);
-            }
-        }
-    }
-
-    fn is_removed(&self, seq: u64) -> bool {
-        seq <= self.floor || !self.tombstones.is_empty() && self.tombstones.contains(seq)
-    }
-}
-
 impl FileStore {
     fn read_error(path: &Path, source: io::Error) -> FileStoreError {
         FileStoreError::Read { path: path.to_owned(), source }
@@ -247,7 +88,10 @@ impl FileStore {
         if self.recover_by_index(&numbers) {
             self.read_message_caches();
         } else {
+            let last = self.remembered_last().filter(|_| !self.file_config.is_replicated);
             self.scan_all(&numbers)?;
+            last.map_or(Ok(()), |last| self.keep_last(last))
+                .map_err(|source| self.write_error(source))?;
         }
         if !self.is_stopped {
             self.convert_blocks().map_err(|source| self.write_error(source))?;
@@ -259,6 +103,15 @@ impl FileStore {
         }
         self.find_oldest();
         Ok(())
+    }
+
+    /// Goes on behind a sequence that was given away, though nothing is left of it.
+    fn keep_last(&mut self, last: Mark) -> Result<(), StoreError> {
+        let missing = last.seq.saturating_sub(self.state.last_seq);
+        if missing == 0 || missing > GAP_MAX || self.is_stopped {
+            return Ok(());
+        }
+        self.skip_sequences(None, missing, last.time, true).map(drop)
     }
 
     fn enforce_at_start(&mut self, now: Timestamp) -> Result<(), StoreError> {
@@ -328,7 +181,8 @@ impl FileStore {
         Ok(numbers)
     }
 
-    /// Removes files that were being written when a server stopped.
+    /// Removes files that were being written when a server stopped, and what Go servers before
+    /// 2.10 kept beside the blocks.
     fn remove_leftovers(&mut self) -> Result<(), FileStoreError> {
         if self.file_config.read_only {
             return Ok(());
@@ -343,6 +197,8 @@ impl FileStore {
             let is_ours = number_of(name, ".blk.tmp").is_some()
                 || number_of(name, ".new").is_some()
                 || number_of(name, ".key.tmp").is_some()
+                || number_of(name, ".idx").is_some()
+                || number_of(name, ".fss").is_some()
                 || matches!(name, "index.db.tmp" | "thw.db.tmp");
             if is_ours {
                 let path = self.messages_dir.join(name);
@@ -356,6 +212,7 @@ impl FileStore {
 
     /// Scans everything anew, because something is not what it was thought to be.
     pub(super) fn rebuild(&mut self) -> Result<(), StoreError> {
+        let last = self.last_mark();
         if !self.is_stopped {
             self.sync_log()?;
             self.remove_index();
@@ -370,6 +227,7 @@ impl FileStore {
             | FileStoreError::TooLarge { .. }
             | FileStoreError::TooSparse => StoreError::Damaged,
         })?;
+        self.keep_last(last)?;
         // The time only matters for schedules that fire again and again; they catch up.
         self.recover_by_headers(self.state.last_time.unwrap_or(Timestamp(0)))?;
         self.oldest = None;
@@ -839,31 +697,4 @@ pub(super) fn is_marker(record: &Record<'_>) -> bool {
         && record.seq == 0
         && record.body.len() == 12
         && record.body.starts_with(SYNC_MAGIC)
-}
-
-/// Adds a message to its subject in the block.
-fn add_subject(
-    subjects: &mut HashTable<InBlock>,
-    records: &[u8],
-    record: &Record<'_>,
-    offset: u32,
-    size: usize,
-) {
-    if record.subject.is_empty() {
-        return;
-    }
-    let hash = FixedState::default().hash_one(record.subject);
-    let is_same = |other: &InBlock| {
-        let bytes = records.get(other.offset as usize..).unwrap_or_default();
-        other.hash == hash && subject_of(bytes) == record.subject
-    };
-    let last_size = u32::try_from(size).unwrap_or(0);
-    if let Some(found) = subjects.find_mut(hash, is_same) {
-        found.count += 1;
-        (found.last, found.last_size) = (record.seq, last_size);
-    } else {
-        let (first, last) = (record.seq, record.seq);
-        let found = InBlock { hash, offset, count: 1, first, last, last_size };
-        subjects.insert_unique(hash, found, |other| other.hash);
-    }
 }

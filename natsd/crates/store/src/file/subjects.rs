@@ -75,7 +75,8 @@ impl FileStore {
     /// subject when that is in the same block.
     pub(super) fn unlink(&mut self, subject: &[u8], seq: u64, number: u32, next: Option<u64>) {
         let Some(info) = self.subjects.get_mut(subject) else { return };
-        info.total -= 1;
+        // An index may say less than the blocks hold.
+        info.total = info.total.saturating_sub(1);
         if info.total == 0 {
             self.subjects.remove(subject);
             return;

@@ -16,6 +16,7 @@ use crate::ttl::Ttl;
 mod content;
 mod crash;
 mod faults;
+mod go;
 mod keys;
 mod parity;
 

@@ -30,7 +30,7 @@
 use natsd_base::Timestamp;
 
 use super::ConsumerDelta;
-use crate::stream_store::{Filter, NewMessage, StoreError, StreamStore};
+use crate::stream_store::{Filter, NewMessage, StoreError, StoredMessage, StreamStore};
 use crate::ttl::Ttl;
 
 /// Size, group, kind.
@@ -140,6 +140,9 @@ pub enum ReplayError {
         /// The last sequence of the store.
         last: u64,
     },
+    /// The store has something else there, see [`Change::conflicts`].
+    #[error("the files are of a later time than the changes")]
+    Conflict,
     /// The change belongs to another kind of group.
     #[error("not a change of a stream")]
     NotOfStream,
@@ -201,6 +204,15 @@ impl Change<'_> {
         }
     }
 
+    /// Whether the store has something else under the sequence that was appended. Then its files
+    /// are of a later time, in which it went back: where the journal is damaged, what says so may
+    /// be lost, and nothing of this group may be made again.
+    pub fn conflicts(&self, store: &mut dyn StreamStore) -> bool {
+        let Self::Append { seq, timestamp, subject, headers, body } = *self else { return false };
+        let message = StoredMessage { seq, timestamp, subject, headers, body };
+        store.load(seq).is_ok_and(|found| found != message)
+    }
+
     fn remove_from(
         store: &mut dyn StreamStore,
         seq: u64,
@@ -214,6 +226,20 @@ impl Change<'_> {
                 Err(ReplayError::Gap { found: seq, last: store.state().last_seq })
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The first sequence that it gives away.
+    pub(super) fn first_seq(&self) -> Option<u64> {
+        match *self {
+            Self::Append { seq, .. } => Some(seq),
+            Self::Skip { last, count, .. } => Some(last.saturating_sub(count.saturating_sub(1))),
+            Self::Remove { .. }
+            | Self::Erase { .. }
+            | Self::Compact { .. }
+            | Self::Purge { .. }
+            | Self::HardState { .. }
+            | Self::Consumer(_) => None,
         }
     }
 

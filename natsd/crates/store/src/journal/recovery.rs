@@ -41,6 +41,9 @@ pub struct RecoveredGroup {
     pub incarnation: u64,
     /// How many changes are to be made again.
     pub changes: u64,
+    /// The lowest sequence that these changes give away. All that came after it is among them, as
+    /// long as it is durable at all.
+    pub first_seq: Option<u64>,
     /// Whether its last record says that it is gone.
     pub is_removed: bool,
     /// Records up to here are not made again.
@@ -233,6 +236,7 @@ impl Recovery {
                     name: name.to_owned(),
                     incarnation,
                     changes: 0,
+                    first_seq: None,
                     is_removed: false,
                     settled: Lsn(0),
                 });
@@ -241,8 +245,14 @@ impl Recovery {
             let Some(group) = groups.get_mut(place) else { return Ok(()) };
             match entry {
                 Entry::Group { .. } => return Ok(()),
-                Entry::Settled | Entry::Removed => (group.settled, group.changes) = (lsn, 0),
-                Entry::Change(_) => group.changes += 1,
+                Entry::Settled | Entry::Removed => {
+                    (group.settled, group.changes, group.first_seq) = (lsn, 0, None);
+                }
+                Entry::Change(ref change) => {
+                    group.changes += 1;
+                    let seqs = group.first_seq.into_iter().chain(change.first_seq());
+                    group.first_seq = seqs.min();
+                }
             }
             group.is_removed = entry == Entry::Removed;
             Ok(())
@@ -387,6 +397,7 @@ impl Recovery {
             retry: None,
             is_under_way: false,
             is_note_due: false,
+            is_preparing: false,
             spare: Vec::new(),
             failure: None,
         };

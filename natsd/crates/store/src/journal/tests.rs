@@ -1,5 +1,6 @@
 mod crash;
 mod damage;
+mod files;
 mod format;
 mod model;
 mod rules;
