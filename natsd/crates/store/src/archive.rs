@@ -16,7 +16,7 @@ mod entry;
 mod files;
 mod messages;
 mod reader;
-mod s2;
+pub(crate) mod s2;
 mod snapshot;
 mod tar;
 

@@ -5,9 +5,11 @@
 //! Source: Go `server/filestore.go` (`writeMsgRecordLocked`, `msgFromBufEx`,
 //! `rebuildStateFromBufLocked`).
 
+mod correct;
 mod record;
 mod scan;
 
+pub(crate) use correct::correct_bits;
 pub(crate) use record::subject_of;
 pub use record::{
     BlockHash, Damage, EMPTY_RECORD_SIZE, RECORD_HEADER_SIZE, RECORD_SIZE_MAX, Record, RecordKind,

@@ -220,6 +220,10 @@ pub struct FileStore {
     needs_sync: bool,
     /// Nothing says yet that what was written last is durable.
     needs_marker: bool,
+    /// There is a marker in the last block, and it is durable.
+    has_marker: bool,
+    /// The last block does not tell the last sequence, so the others have to stay.
+    is_last_silent: bool,
     /// Something was written since the store was opened.
     has_written: bool,
     /// Names in the folder are not durable yet.
@@ -278,6 +282,8 @@ impl FileStore {
             flushed: 0,
             needs_sync: false,
             needs_marker: false,
+            has_marker: false,
+            is_last_silent: false,
             has_written: false,
             needs_dir_sync: false,
             obsolete: Vec::new(),

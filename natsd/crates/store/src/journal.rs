@@ -53,6 +53,16 @@ pub use groups::GroupId;
 pub use hole::cut_hole;
 pub use recovery::{JournalDamage, RecoveredGroup, Recovery};
 
+/// Where the journals are in a store directory, one folder for each shard. Go ignores it.
+pub const JOURNAL_DIR: &str = "natsd-journal";
+
+/// The incarnation of what was created at `created`, as its description says.
+#[must_use]
+pub fn incarnation(created: &str) -> u64 {
+    use highway::{HighwayHash, HighwayHasher, Key};
+    HighwayHasher::new(Key([0; 4])).hash64(created.as_bytes())
+}
+
 /// A position in the journal: counts records, from 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lsn(pub u64);

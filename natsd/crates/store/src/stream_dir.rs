@@ -336,7 +336,8 @@ impl Reader<'_> {
         let missing = |path: &Path| DescriptionError::Missing { path: path.to_owned() };
         let meta = self.bytes(meta_path)?.ok_or_else(|| missing(meta_path))?;
         let sum = self.bytes(sum_path)?.ok_or_else(|| missing(sum_path))?;
-        let is_right = |meta: &[u8]| self.hash.hexadecimal(meta).as_bytes() == sum;
+        let wanted = parse_sum(&sum);
+        let is_right = |meta: &[u8]| wanted == Some(self.hash.sum(meta));
         let crypt = |source| DescriptionError::Crypt { path: meta_path.to_owned(), source };
         let checksum = || DescriptionError::Checksum { path: meta_path.to_owned() };
         if is_right(&meta) {
@@ -373,6 +374,22 @@ impl Reader<'_> {
         read_file(self.disk, path, META_SIZE_MAX)
             .map_err(|source| DescriptionError::Disk { path: path.to_owned(), source })
     }
+}
+
+/// The hash that 16 hexadecimal digits stand for. Only small letters, as they are written.
+fn parse_sum(text: &[u8]) -> Option<[u8; 8]> {
+    let digits: &[u8; 16] = text.try_into().ok()?;
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let mut sum = [0; 8];
+    for (byte, pair) in sum.iter_mut().zip(digits.chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        *byte = value(*high)? << 4 | value(*low)?;
+    }
+    Some(sum)
 }
 
 /// Whether this is JSON. Random bytes are not, but for luck.

@@ -149,11 +149,15 @@ fn orphans(sources: &[Source]) -> Vec<String> {
 fn is_root(path: &str) -> bool {
     let crate_root = ["/src/lib.rs", "/src/main.rs", "/build.rs"];
     let auto = ["/src/bin/", "/benches/", "/examples/", "/fuzz_targets/"];
-    let is_group = path.ends_with("/main.rs") && path.contains("/tests/");
+    // Programs and integration tests in several files: `crate/src/bin/name/main.rs`.
+    let is_grouped = ["/tests/", "/src/bin/"].iter().any(|part| {
+        path.rsplit_once(part)
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .is_some_and(|(_, file)| file == "main.rs")
+    });
     path == "tests/it/main.rs"
         || path == "build.rs"
-        // Integration tests of a crate in several files: `crate/tests/name/main.rs`.
-        || is_group && !path.contains("/src/")
+        || is_grouped
         || crate_root.iter().any(|end| path.ends_with(end))
         || auto.iter().any(|part| {
             path.split_once(part).is_some_and(|(_, rest)| !rest.contains('/'))

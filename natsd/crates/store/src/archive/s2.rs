@@ -7,7 +7,9 @@
 //! | 4 | 4 | masked CRC-32C of the uncompressed bytes; compressed and plain only |
 //! | 8 | | the block, at most 4 MiB uncompressed |
 //!
-//! Blocks come out one at a time, so that a small input cannot ask for much memory.
+//! Blocks come out one at a time, so that a small input cannot ask for much memory. The reader of
+//! the library is not used: it calls itself for each chunk that is to be skipped, until the stack
+//! is at its end.
 //!
 //! Source: the S2 and Snappy framing formats.
 
@@ -48,6 +50,11 @@ impl Decoder {
         self.offset += self.done as u64;
         self.done = 0;
         self.input.extend_from_slice(bytes);
+    }
+
+    /// Whether bytes of a chunk are there that is not whole.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.skip > 0 || self.done < self.input.len()
     }
 
     /// Bytes that are kept until more come.

@@ -11,6 +11,8 @@ use crate::stream_store::{Filter, StoreError, StreamState, StreamStore};
 #[derive(Debug)]
 pub struct SnapshotWriter {
     encoder: Encoder,
+    /// What of the encoder's output is taken.
+    taken: usize,
     next_seq: u64,
     last_seq: u64,
     is_ended: bool,
@@ -29,8 +31,13 @@ impl SnapshotWriter {
     ) -> Self {
         let mut encoder = Encoder::new();
         encoder.write(MAGIC);
-        let mut writer =
-            Self { encoder, next_seq: state.first_seq, last_seq: state.last_seq, is_ended: false };
+        let mut writer = Self {
+            encoder,
+            taken: 0,
+            next_seq: state.first_seq,
+            last_seq: state.last_seq,
+            is_ended: false,
+        };
         writer.entry(STATE_NAME, now, 0, [&[], state_json]);
         for (name, content) in consumers {
             writer.entry(&[CONSUMER_PREFIX, name.as_bytes()].concat(), now, 0, [&[], content]);
@@ -38,13 +45,14 @@ impl SnapshotWriter {
         writer
     }
 
-    /// The next `size` bytes, or what is left of them, or none when all were taken.
+    /// The next `size` bytes (at least one), or what is left, or none when all were taken.
     pub fn next_chunk(
         &mut self,
         store: &mut dyn StreamStore,
         size: usize,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        while !self.is_ended && self.encoder.output().len() < size {
+        let size = size.max(1);
+        while !self.is_ended && self.encoder.output().len() - self.taken < size {
             let next = (self.next_seq <= self.last_seq)
                 .then(|| store.load_next(Filter::All, self.next_seq))
                 .transpose()?
@@ -61,11 +69,15 @@ impl SnapshotWriter {
             }
         }
         let output = self.encoder.output();
-        if output.is_empty() {
-            return Ok(None);
+        let rest = output.get(self.taken..).unwrap_or_default();
+        let chunk = rest.get(..size.min(rest.len())).unwrap_or_default().to_vec();
+        self.taken += chunk.len();
+        // Half of it at a time, so that every byte moves but once.
+        if self.taken * 2 >= output.len() {
+            output.drain(..self.taken);
+            self.taken = 0;
         }
-        let rest = output.split_off(size.min(output.len()));
-        Ok(Some(std::mem::replace(output, rest)))
+        Ok((!chunk.is_empty()).then_some(chunk))
     }
 
     /// Bytes that wait to be taken.

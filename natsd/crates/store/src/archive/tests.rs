@@ -10,12 +10,12 @@ use sha2::{Digest, Sha256};
 use super::entry::{EntryHeader, MAGIC};
 use super::s2::{Decoder, Encoder};
 use super::*;
-use crate::block::{BlockHash, BlockScan, RecordKind, Scanned};
 use crate::consumer_state::{ConsumerState, SequencePair};
 use crate::disk::{Disk, Faults, MemDisk, SimDisk};
+use crate::file::{FileStore, FileStoreConfig};
 use crate::memory::MemStore;
 use crate::stream_dir::NameHash;
-use crate::stream_store::{NewMessage, StoreConfig, StreamState, StreamStore};
+use crate::stream_store::{Filter, NewMessage, StoreConfig, StreamState, StreamStore};
 
 /// Backups that Go servers made of the same stream, see testdata/make_go_stream.py.
 const GO_ARCHIVE: &[u8] = include_bytes!("../../testdata/go-backup-archive.s2");
@@ -177,29 +177,17 @@ fn a_backup_of_an_older_go_server_is_restored_as_files() {
         let state = ConsumerState::decode(&file("obs/C/o.dat")).unwrap();
         assert_eq!(state.delivered, SequencePair { consumer: 4, stream: 6 });
         assert_eq!(file("msgs/index.db")[..2], [11, 2][..]);
-        let mut messages = BTreeMap::new();
-        let mut deleted = Vec::new();
-        for number in [1, 2] {
-            let block = file(&format!("msgs/{number}.blk"));
-            for scanned in BlockScan::new(&BlockHash::new("SECRET", number), &block) {
-                let Scanned::Record { record, .. } = scanned else { panic!("{scanned:?}") };
-                match record.kind {
-                    RecordKind::Message => {
-                        let digest = Sha256::digest(record.body).to_vec();
-                        let row = (record.timestamp.0, record.subject.to_vec(), digest);
-                        messages.insert(record.seq, row);
-                    }
-                    RecordKind::Erased => {}
-                    RecordKind::Tombstone => deleted.push(record.seq),
-                }
-            }
+        let mut store = open_files(&disk, "SECRET", StoreConfig::default());
+        assert!(store.damaged().is_empty());
+        let mut found = Vec::new();
+        let mut next = 0;
+        while let Some(message) = store.load_next(Filter::All, next).unwrap() {
+            next = message.seq + 1;
+            let digest = Sha256::digest(message.body).to_vec();
+            found.push((message.seq, message.timestamp.0, message.subject.to_vec(), digest));
         }
-        messages.retain(|seq, _| !deleted.contains(seq));
-        let found: Vec<_> = messages
-            .into_iter()
-            .map(|(seq, (time, subject, digest))| (seq, time, subject, digest))
-            .collect();
         assert_eq!(found, answers(GO_TAR_ANSWERS));
+        assert_eq!(store.state().last_seq, 23);
     }
 }
 
@@ -262,6 +250,17 @@ fn a_cut_backup_is_never_complete() {
     }
 }
 
+/// An empty store with files.
+fn file_store() -> FileStore {
+    let config = StoreConfig { allow_message_ttl: true, ..StoreConfig::default() };
+    open_files(&(Arc::new(MemDisk::new()) as Arc<dyn Disk>), "S", config)
+}
+
+fn open_files(disk: &Arc<dyn Disk>, name: &str, config: StoreConfig) -> FileStore {
+    let files = FileStoreConfig { block_size: 4096, ..FileStoreConfig::new(name) };
+    FileStore::open(disk.clone(), Path::new(DIR), files, config, NOW).unwrap()
+}
+
 /// A store with messages of `seqs` and a last sequence of `last`.
 fn store(seqs: &[u64], last: u64) -> MemStore {
     let mut store = MemStore::new(StoreConfig::default());
@@ -292,7 +291,7 @@ fn store(seqs: &[u64], last: u64) -> MemStore {
     store
 }
 
-fn snapshot(store: &mut MemStore, chunk: usize) -> Vec<u8> {
+fn snapshot(store: &mut dyn StreamStore, chunk: usize) -> Vec<u8> {
     let state = store.state();
     let mut writer = SnapshotWriter::new(&state, b"{}", &[("one", b"1"), ("two", b"2")], NOW);
     let mut backup = Vec::new();
@@ -313,40 +312,54 @@ fn restore(
 ) -> Result<MemStore, ArchiveError> {
     let config = StoreConfig { allow_message_ttl: true, ..StoreConfig::default() };
     let mut store = MemStore::new(config);
+    restore_into(&mut store, backup, state, limits, now).map(|()| store)
+}
+
+fn restore_into(
+    store: &mut dyn StreamStore,
+    backup: &[u8],
+    state: &StreamState,
+    limits: ArchiveLimits,
+    now: Timestamp,
+) -> Result<(), ArchiveError> {
     let mut reader = ArchiveReader::new(limits);
     reader.push(backup);
     reader.end();
-    let mut restore = MessagesRestore::begin(&mut store, state.first_seq, true, limits)?;
+    let mut restore = MessagesRestore::begin(store, state.first_seq, true, limits)?;
     while let Some(item) = reader.next_item()? {
         if let Item::Message(message) = item {
-            restore.message(&mut store, &message, now)?;
+            restore.message(store, &message, now)?;
         }
     }
-    restore.finish(&mut store, state.last_seq, now)?;
-    Ok(store)
+    restore.finish(store, state.last_seq, now)
 }
 
 #[track_caller]
 fn check_round_trip(seqs: &[u64], last: u64, chunk: usize) {
     let mut original = store(seqs, last);
     let backup = snapshot(&mut original, chunk);
+    let mut in_memory = MemStore::new(StoreConfig::default());
+    let mut on_disk = file_store();
+    check_restored(&mut original, &mut in_memory, &backup);
+    check_restored(&mut original, &mut on_disk, &backup);
+    assert_eq!(snapshot(&mut on_disk, chunk), backup, "a backup of the backup");
+}
+
+/// That `restored` becomes what `original` is.
+#[track_caller]
+fn check_restored(original: &mut dyn StreamStore, restored: &mut dyn StreamStore, backup: &[u8]) {
     let state = original.state();
-    let mut restored = restore(&backup, &state, ArchiveLimits::default(), NOW).unwrap();
+    restore_into(restored, backup, &state, ArchiveLimits::default(), NOW).unwrap();
     let now = restored.state();
     assert_eq!(
-        (now.messages, now.bytes, now.first_seq, now.last_seq, now.subjects, now.deleted),
-        (
-            state.messages,
-            state.bytes,
-            state.first_seq,
-            state.last_seq,
-            state.subjects,
-            state.deleted
-        )
+        (now.messages, now.first_seq, now.last_seq, now.subjects, now.deleted),
+        (state.messages, state.first_seq, state.last_seq, state.subjects, state.deleted)
     );
     assert!(restored.deleted().iter().eq(original.deleted().iter()));
-    for &seq in seqs {
-        assert_eq!(restored.load(seq), original.load(seq));
+    let mut next = state.first_seq;
+    while let Some(message) = original.load_next(Filter::All, next).unwrap() {
+        assert_eq!(restored.load(message.seq), Ok(message));
+        next = message.seq + 1;
     }
 }
 
@@ -822,6 +835,70 @@ fn descriptions_of_a_tar_have_to_be_right() {
         let is_right = matches!(&refused, ArchiveError::Checksum { name: found } if found == name);
         assert!(is_right, "{refused}");
     }
+}
+
+/// The lock that a snapshot is in Go is none here, nor is there a reader to be waited for.
+/// Go: TestFileStoreSnapshot server/filestore_test.go:2024
+#[test]
+fn file_store_snapshot() {
+    let mut original = file_store();
+    let put = |store: &mut FileStore| {
+        let stored = store.store(NewMessage {
+            subject: b"foo",
+            headers: b"",
+            body: b"Hello Snappy!",
+            seq: None,
+            timestamp: NOW,
+            ttl: None,
+            may_refuse: true,
+        });
+        stored.unwrap();
+    };
+    (0..2233).for_each(|_| put(&mut original));
+    let check = |original: &mut FileStore| {
+        let backup = snapshot(original, 128 << 10);
+        check_restored(original, &mut file_store(), &backup);
+        let consumers = read(&backup, 1000)
+            .unwrap()
+            .into_iter()
+            .filter(|item| matches!(item, Owned::Consumer(..)));
+        assert_eq!(consumers.count(), 2);
+    };
+    check(&mut original);
+    for seq in 1..=100 {
+        assert_eq!(original.remove(seq), Ok(true));
+    }
+    check(&mut original);
+    let mut prng = Prng::from_seed(1);
+    for _ in 0..50 {
+        original.remove(101 + prng.below(2133) as u64).unwrap();
+    }
+    check(&mut original);
+    for _ in 0..20 {
+        original.tidy().unwrap();
+    }
+    check(&mut original);
+
+    let state = original.state();
+    let mut writer = SnapshotWriter::new(&state, b"{}", &[], NOW);
+    writer.next_chunk(&mut original, 100).unwrap().unwrap();
+    original.load(122).unwrap();
+    assert_eq!(original.remove(122), Ok(true), "a snapshot does not keep messages");
+}
+
+/// A compressed block of nothing but chunks to be skipped ended the process, by the stack.
+#[test]
+fn a_block_of_chunks_to_be_skipped_is_damage() {
+    let disk: Arc<dyn Disk> = Arc::new(MemDisk::new());
+    let messages = Path::new(DIR).join("msgs");
+    disk.create_dir_all(&messages).unwrap();
+    let chunks = b"\xfe\0\0\0".repeat(1_000_000);
+    let block = [b"cmp\x01\x80\x08\xff\x06\0\0S2sTwO".as_slice(), &chunks, &[7; 8]].concat();
+    let file = disk.open(&messages.join("1.blk"), true).unwrap();
+    file.write_all_at(&block, 0).unwrap();
+    let store = open_files(&disk, "S", StoreConfig::default());
+    assert_eq!(store.state().messages, 0);
+    assert_eq!(store.damaged().len(), 1);
 }
 
 #[test]

@@ -58,3 +58,10 @@ impl Block {
         }
     }
 }
+
+/// The number in a file name, as a server writes it.
+pub(super) fn number_of(name: &str, suffix: &str) -> Option<u32> {
+    let digits = name.strip_suffix(suffix)?;
+    let number: u32 = digits.parse().ok()?;
+    (number.to_string() == digits).then_some(number)
+}

@@ -13,10 +13,11 @@
 //! Source: Go `server/filestore.go` `UnmarshalMetadata`, `Compress`, `Decompress`.
 #![warn(clippy::indexing_slicing)]
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use minlz::s2;
 
+use crate::archive::s2::Decoder;
 use crate::block::{BlockHash, Record};
 use crate::varint::{put_unsigned, take_unsigned};
 
@@ -52,10 +53,9 @@ fn decompress(input: &[u8]) -> Content {
         return Content { missing: claimed.unwrap_or(1).max(1), ..Content::default() };
     };
     let mut records = Vec::new();
-    // One byte more than there should be shows that there is too much, and bounds the memory.
-    let limited = s2::Reader::new(stream).take(size.saturating_sub(HASH_SIZE as u64) + 1);
-    let is_whole =
-        read_some(limited, &mut records) && records.len() as u64 + HASH_SIZE as u64 == size;
+    let size_left = usize::try_from(size.saturating_sub(HASH_SIZE as u64)).unwrap_or(usize::MAX);
+    let is_whole = read_some(stream, size_left, &mut records)
+        && records.len() as u64 + HASH_SIZE as u64 == size;
     if is_whole {
         records.extend(last_hash);
     }
@@ -63,13 +63,20 @@ fn decompress(input: &[u8]) -> Content {
     Content { records, missing, is_closed: false }
 }
 
-/// Reads to the end or to the first failure; whether it was the end.
-fn read_some(mut reader: impl Read, out: &mut Vec<u8>) -> bool {
-    let mut buffer = vec![0; 64 * 1024];
+/// Reads at most `size_max` bytes, to the end or to the first failure; whether it was the end.
+fn read_some(stream: &[u8], size_max: usize, out: &mut Vec<u8>) -> bool {
+    let mut decoder = Decoder::default();
+    decoder.push(stream);
     loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return true,
-            Ok(count) => out.extend(buffer.iter().take(count)),
+        match decoder.next_block() {
+            Ok(Some(block)) => {
+                let room = size_max - out.len();
+                out.extend(block.iter().take(room));
+                if block.len() > room {
+                    return false;
+                }
+            }
+            Ok(None) => return !decoder.has_rest(),
             Err(_) => return false,
         }
     }

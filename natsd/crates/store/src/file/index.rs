@@ -31,7 +31,10 @@ use sha2::{Digest, Sha256};
 
 use super::FileStore;
 use super::block::{Block, Mark};
+use super::recover::is_marker;
 use super::subjects::SubjectInfo;
+use super::write::MARKER_SIZE;
+use crate::block::Record;
 use crate::sequence_set::SequenceSet;
 use crate::stream_store::{StoreError, StreamState};
 use crate::varint::{put_signed, put_unsigned, take_signed, take_unsigned};
@@ -217,7 +220,7 @@ impl FileStore {
     }
 
     pub(super) fn remove_index(&mut self) {
-        let _: io::Result<()> = self.disk.remove_file(&self.index_path());
+        self.needs_dir_sync |= self.disk.remove_file(&self.index_path()).is_ok();
     }
 
     /// Removes the index for good, before sequences that it names are given away again.
@@ -278,6 +281,22 @@ impl FileStore {
         index.is_consistent().then_some((index, size))
     }
 
+    fn ends_with_marker(&self, number: u32, size: usize) -> bool {
+        let Some(at) = size.checked_sub(MARKER_SIZE) else { return false };
+        let mut bytes = [0; MARKER_SIZE];
+        let file = self.disk.open(&self.block_path(number), false);
+        if file.and_then(|file| file.read_exact_at(&mut bytes, at as u64)).is_err() {
+            return false;
+        }
+        match self.block_key(number) {
+            Ok(Some(key)) => key.apply(at as u64, &mut bytes),
+            Ok(None) => {}
+            Err(_) => return false,
+        }
+        let record = Record::decode(&self.hash_of_block(number), &bytes);
+        record.is_ok_and(|(record, _)| is_marker(&record))
+    }
+
     /// Takes over what the index says; whether it could be used.
     pub(super) fn recover_by_index(&mut self, numbers: &[u32]) -> bool {
         let Some((index, size)) = self.read_index(numbers) else { return false };
@@ -291,7 +310,10 @@ impl FileStore {
             (last.size, last.last_hash) = (Some(size), index.last_hash);
         }
         self.flushed = size;
-        (self.needs_sync, self.needs_marker) = (size > 0, true);
+        // A store that was stopped in good order says at the end that it is durable.
+        self.has_marker = self.ends_with_marker(index.last_block, size);
+        self.needs_marker = !self.has_marker;
+        self.needs_sync = self.needs_marker && size > 0;
         // It does not say which of the sequences before the first are told to be removed.
         self.is_head_untold = self.state.first_seq > 1;
         true

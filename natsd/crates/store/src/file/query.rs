@@ -14,6 +14,7 @@ use natsd_subject::subject::has_wildcard;
 use super::FileStore;
 use super::cache::BlockCache;
 use super::content::Content;
+use super::recover::READ_ATTEMPTS;
 use crate::block::{BlockScan, RecordKind, Scanned, subject_of};
 use crate::stream_store::{Filter, StoreError, StoredMessage, SubjectState};
 
@@ -59,38 +60,51 @@ impl FileStore {
 
     /// Reads a block into its cache. When it is found to be damaged everything is scanned anew.
     fn fill_cache(&mut self, index: usize, number: u32) -> Result<(), StoreError> {
+        for _ in 0..READ_ATTEMPTS {
+            if let Some(cache) = self.read_cache(index, number)? {
+                self.blocks[index].cache = Some(Box::new(cache));
+                self.make_room(number);
+                return Ok(());
+            }
+        }
+        self.found_damage()
+    }
+
+    /// The whole cache of a block, or nothing when it comes out damaged.
+    fn read_cache(&mut self, index: usize, number: u32) -> Result<Option<BlockCache>, StoreError> {
         let is_last = index + 1 == self.blocks.len();
+        let is_known = self.is_known_damage(number);
         let partial = self.blocks[index].cache.as_ref();
         let mut records = Vec::new();
         // The file of a new block comes with its first flush.
         let has_file = !is_last || self.flushed > 0;
         if has_file && partial.is_none_or(|cache| cache.start > 0) {
             let mut content = match self.read_block(number) {
-                Err(StoreError::Damaged) => return self.found_damage(),
+                Err(StoreError::Damaged) => return Ok(None),
                 other => other?,
             };
-            let start = partial.map_or(content.records.len(), |cache| cache.start);
-            let is_short = content.missing > 0 && !self.is_known_damage(number);
-            if is_short || content.records.len() < start {
-                return self.found_damage();
+            // Behind what was flushed there may be a part of what could not be.
+            let end = if is_last { self.flushed } else { content.records.len() };
+            let start = partial.map_or(end, |cache| cache.start);
+            if (content.missing > 0 || content.records.len() < start) && !is_known {
+                return Ok(None);
             }
             content.records.truncate(start);
             records = content.records;
         }
-        let hash = self.hash_of_block(number);
-        if let Some(partial) = &self.blocks[index].cache {
+        if let Some(partial) = partial {
             records.extend(&partial.records);
         }
-        let mut cache = BlockCache::new(hash, 0);
+        let mut cache = BlockCache::new(self.hash_of_block(number), 0);
         let mut last = 0;
         let (mut ttls, mut schedules, mut bytes) = (0, 0, 0);
         let (first, end) = (self.blocks[index].first.seq, self.blocks[index].last.seq);
         for scanned in BlockScan::new(&cache.hash.clone(), &records) {
             let Scanned::Record { offset, size, record } = scanned else {
-                if self.is_known_damage(number) {
+                if is_known {
                     continue;
                 }
-                return self.found_damage();
+                return Ok(None);
             };
             if record.kind != RecordKind::Message || record.seq <= last {
                 continue;
@@ -110,15 +124,13 @@ impl FileStore {
         let block = &mut self.blocks[index];
         let count = cache.range(block.first.seq, block.last.seq).count() as u64;
         if (count, bytes) != (block.count, block.bytes) {
-            return self.found_damage();
+            return Ok(None);
         }
         (block.ttls, block.schedules) = (ttls, schedules);
         if !is_last {
             block.size = Some(cache.records.len());
         }
-        block.cache = Some(Box::new(cache));
-        self.make_room(number);
-        Ok(())
+        Ok(Some(cache))
     }
 
     /// Whether the block was found to be damaged and could not be written anew.
@@ -128,7 +140,17 @@ impl FileStore {
 
     /// A block is not what it was thought to be.
     fn found_damage(&mut self) -> Result<(), StoreError> {
+        let (first_seq, deleted) = (self.state.first_seq, self.deleted.clone());
         self.rebuild()?;
+        // What was removed stays removed, even if what is damaged is the record that said so.
+        while !self.is_stopped && self.state.messages > 0 && self.state.first_seq < first_seq {
+            self.remove_message(self.state.first_seq, true)?;
+        }
+        if !self.is_stopped {
+            for seq in &deleted {
+                self.remove_message(seq, true)?;
+            }
+        }
         Err(StoreError::Damaged)
     }
 

@@ -9,28 +9,29 @@
 //!
 //! Source: Go `server/filestore.go` (`recoverMsgs`, `recoverMsgBlock`, `recoverPartialPurge`).
 
+mod scan;
+
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
 use std::io;
 use std::path::Path;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 use natsd_base::Timestamp;
 use natsd_subject::SubjectTree;
 
-use super::block::{Block, Mark};
+use super::block::{Block, Mark, number_of};
 use super::content::{self, Content};
 use super::index::GAP_MAX;
 use super::keys::KeyState;
 use super::subjects::SubjectInfo;
 use super::ttl::{has_schedule, has_ttl};
-use super::write::{FLOOR_MAGIC, PURGE_BODY, SYNC_MAGIC};
+use super::write::SYNC_MAGIC;
 use super::{Compression, FileStore, FileStoreError, SEQ_END};
+use crate::block::correct_bits;
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
 use crate::markers::Markers;
 use crate::sequence_set::SequenceSet;
 use crate::stream_store::{StoreError, StreamState};
+use scan::{Scan, ScannedBlock, add_subject};
 
 const BLOCK_SUFFIX: &str = ".blk";
 const KEY_SUFFIX: &str = ".key";
@@ -60,161 +61,12 @@ pub enum DamageKind {
     Middle,
     /// Nothing follows: a write that a crash tore, when it is the last block.
     Tail,
+    /// One bit was wrong and was made right: nothing is lost.
+    Corrected,
 }
 
-/// The number in a file name, as a server writes it.
-fn number_of(name: &str, suffix: &str) -> Option<u32> {
-    let digits = name.strip_suffix(suffix)?;
-    let number: u32 = digits.parse().ok()?;
-    (number.to_string() == digits).then_some(number)
-}
-
-/// What there is of a subject in the block that is being scanned.
-struct InBlock {
-    hash: u64,
-    /// Of some record with the subject.
-    offset: u32,
-    count: u64,
-    first: u64,
-    last: u64,
-    last_size: u32,
-}
-
-/// What was found in the blocks that were scanned so far, which are the later ones.
-#[derive(Default)]
-struct Scan {
-    tombstones: SequenceSet,
-    /// Everything up to here is removed.
-    floor: u64,
-    /// The lowest sequence of a record that is not a tombstone.
-    lowest: Option<u64>,
-    /// The first message.
-    first_live: Option<u64>,
-    last_live: Option<u64>,
-    /// How many sequences without messages there are so far.
-    gaps: u64,
-    last_seq: u64,
-    last_time: Option<Timestamp>,
-    is_void_before: bool,
-    /// Sequences must be above this, by block, because an earlier block has it.
-    least: BTreeMap<u32, u64>,
-    /// The sequences between damage and the next record, of the block that is being scanned.
-    missing: Vec<(u64, u64)>,
-    /// Reused from block to block.
-    messages: Vec<(u64, u32)>,
-    subjects: HashTable<InBlock>,
-}
-
-/// What one block holds.
-struct ScannedBlock {
-    last: Option<Mark>,
-    damaged: Vec<Damaged>,
-    /// A message is not above all of the blocks before.
-    overlaps: bool,
-}
-
-impl Scan {
-    /// Reads all records of a block up to the byte `end`.
-    fn read(
-        &mut self,
-        number: u32,
-        hash: &BlockHash,
-        content: &Content,
-        end: usize,
-    ) -> ScannedBlock {
-        self.messages.clear();
-        self.missing.clear();
-        let least = self.least.get(&number).copied().unwrap_or(0);
-        let (mut last, mut highest): (Option<Mark>, Option<Mark>) = (None, None);
-        let mut damaged = Vec::new();
-        let mut lowest = None;
-        let mut damage_after = None;
-        let whole = content.records.get(..end).unwrap_or_default();
-        for scanned in BlockScan::new(hash, whole) {
-            let (offset, size, damage, kind) = match scanned {
-                Scanned::Record { offset, record, .. } => {
-                    let mark = Mark { seq: record.seq, time: record.timestamp };
-                    if record.timestamp.0 != 0 || highest.is_none_or(|mark| mark.seq < record.seq) {
-                        highest = highest.filter(|mark| mark.seq > record.seq).or(Some(mark));
-                    }
-                    if record.kind == RecordKind::Tombstone {
-                        self.add_tombstone(&record);
-                        continue;
-                    }
-                    if let Some(after) = damage_after.take() {
-                        self.missing.push((after, record.seq));
-                    }
-                    if record.seq <= least || last.is_some_and(|last| record.seq <= last.seq) {
-                        continue;
-                    }
-                    lowest.get_or_insert(record.seq);
-                    // What was erased has no time.
-                    let time = last.map_or(mark.time, |last| last.time.max(mark.time));
-                    last = Some(Mark { time, ..mark });
-                    if record.kind == RecordKind::Message {
-                        let offset = u32::try_from(offset).expect("the size was checked");
-                        self.messages.push((record.seq, offset));
-                    }
-                    continue;
-                }
-                Scanned::Damaged { offset, size, damage } => {
-                    (offset, size, damage, DamageKind::Middle)
-                }
-                Scanned::Tail { offset, size, damage } => (offset, size, damage, DamageKind::Tail),
-            };
-            let after_seq = last.map_or(0, |last| last.seq);
-            damage_after.get_or_insert(after_seq);
-            damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
-        }
-        if let size @ 1.. = content.records.len() - end {
-            let after_seq = last.map_or(0, |last| last.seq);
-            let (offset, damage, kind) = (end, Damage::Cut, DamageKind::Tail);
-            damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
-        }
-        if let Ok(size @ 1..) = usize::try_from(content.missing) {
-            let after_seq = last.map_or(0, |last| last.seq);
-            damage_after.get_or_insert(after_seq);
-            let (offset, kind) = (content.records.len(), DamageKind::Tail);
-            let damage = if content.is_closed { Damage::Key } else { Damage::Cut };
-            damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
-        }
-        if let Some((after, lowest)) = damage_after.zip(self.lowest) {
-            self.missing.push((after, lowest));
-        }
-        if let Some(Mark { seq, time }) = highest {
-            let time = (time.0 != 0).then_some(time);
-            if seq > self.last_seq {
-                (self.last_seq, self.last_time) = (seq, time);
-            } else if seq == self.last_seq && self.last_time.is_none() {
-                self.last_time = time;
-            }
-        }
-        let overlaps = last.zip(self.lowest).is_some_and(|(last, lowest)| last.seq >= lowest);
-        self.lowest = lowest.or(self.lowest);
-        // A block of tombstones alone stands behind what it tells, but never behind later messages.
-        let told = highest.filter(|mark| self.lowest.is_none_or(|lowest| mark.seq < lowest));
-        ScannedBlock { last: last.or(told), damaged, overlaps }
-    }
-
-    fn add_tombstone(&mut self, record: &Record<'_>) {
-        match record.body {
-            body if body.len() == 12 && body.starts_with(FLOOR_MAGIC) => {
-                self.floor = self.floor.max(record.seq);
-            }
-            PURGE_BODY => {
-                self.floor = self.floor.max(record.seq);
-                self.is_void_before = true;
-            }
-            _ => {
-                self.tombstones.insert(record.seq);
-            }
-        }
-    }
-
-    fn is_removed(&self, seq: u64) -> bool {
-        seq <= self.floor || !self.tombstones.is_empty() && self.tombstones.contains(seq)
-    }
-}
+/// How often a block is read that comes out damaged, and in another way each time.
+pub(super) const READ_ATTEMPTS: usize = 3;
 
 impl FileStore {
     fn read_error(path: &Path, source: io::Error) -> FileStoreError {
@@ -270,9 +122,11 @@ impl FileStore {
         if self.is_stopped {
             return Ok(()); // Recovery could not write; what there is can be read.
         }
+        // In the order in which a message is stored. Differs from Go, which begins with the others,
+        // and so removes one too many when the tombstone of the subject's limit was lost.
+        self.enforce_subject_limits()?;
         self.enforce_limits()?;
         self.remove_expired(now)?;
-        self.enforce_subject_limits()?;
         // Differs from Go: only a stream that is new begins there. Go purges one that was
         // truncated below that at every start.
         if first_seq > 1 && self.state.last_seq == 0 {
@@ -391,6 +245,7 @@ impl FileStore {
         self.file = None;
         self.flushed = 0;
         self.needs_sync = false;
+        self.has_marker = false;
         self.is_head_untold = false;
         self.told_floor = 0;
     }
@@ -457,14 +312,79 @@ impl FileStore {
                 self.obsolete.extend(&numbers[..=index]);
                 break;
             }
-            let (hash, content) = self.read_content(number)?;
             let is_last = index + 1 == numbers.len();
-            let end = if is_last { written_size(&hash, &content) } else { content.records.len() };
-            let scanned = scan.read(number, &hash, &content, end);
+            let (content, scanned) = self.scan_block(scan, number, is_last)?;
+            scan.last_told.get_or_insert(scanned.highest);
             if scanned.overlaps && !scan.least.contains_key(&number) {
                 return Ok(false);
             }
             self.add_scanned(scan, number, &scanned, &content, is_last)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads a block, again when it comes out damaged, and makes right what can be.
+    fn scan_block(
+        &mut self,
+        scan: &mut Scan,
+        number: u32,
+        is_last: bool,
+    ) -> Result<(Content, ScannedBlock), FileStoreError> {
+        let lowest = scan.lowest;
+        let (hash, mut content) = self.read_content(number)?;
+        let mut attempts = 0;
+        loop {
+            let mut end = content.records.len();
+            if is_last {
+                (end, self.has_marker) = written_size(&hash, &content);
+            }
+            scan.lowest = lowest;
+            let scanned = scan.read(number, &hash, &content, end);
+            attempts += 1;
+            if scanned.damaged.is_empty() || attempts > READ_ATTEMPTS {
+                return Ok((content, scanned));
+            }
+            let (_, again) = self.read_content(number)?;
+            if again != content {
+                content = again;
+            } else if self.correct_block(number, &hash, &mut content, is_last)? {
+                attempts = READ_ATTEMPTS;
+            } else {
+                return Ok((content, scanned));
+            }
+        }
+    }
+
+    /// Makes records right that have one wrong bit, on disk too; whether there were any.
+    fn correct_block(
+        &mut self,
+        number: u32,
+        hash: &BlockHash,
+        content: &mut Content,
+        is_last: bool,
+    ) -> Result<bool, FileStoreError> {
+        let corrected = correct_bits(hash, &mut content.records);
+        for &offset in &corrected {
+            let rest = content.records.get(offset..).unwrap_or_default();
+            let (after_seq, size) =
+                Record::decode_checked(rest).map_or((0, 0), |(record, size)| (record.seq, size));
+            let (damage, kind) = (Damage::Checksum, DamageKind::Corrected);
+            self.damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
+        }
+        if corrected.is_empty() || self.is_stopped {
+            return Ok(!corrected.is_empty());
+        }
+        let key = match self.key_state(number) {
+            Ok(KeyState::Key(key)) => Some(key),
+            Ok(_) => None,
+            Err(error) => return Err(Self::read_error(&self.key_path(number), error)),
+        };
+        let compression = if is_last { Compression::None } else { self.file_config.compression };
+        let bytes = self.encode_block(&content.records, compression, key.as_ref());
+        let written = self.write_file(&self.block_path(number), &bytes);
+        if let Err(error) = written {
+            // It can be corrected again the next time.
+            self.note::<()>(Err(error));
         }
         Ok(true)
     }
@@ -582,6 +502,8 @@ impl FileStore {
         self.lost.remove_range(last_seq + 1, u64::MAX);
         self.damaged.sort_by_key(|damaged| (damaged.block, damaged.offset));
         self.told_floor = scan.floor;
+        self.is_last_silent =
+            scan.last_told.is_some_and(|told| told < last_seq) && !self.is_live(last_seq);
         self.next_number = numbers.last().map_or(1, |&number| number.saturating_add(1));
         // Blocks without records stand behind the sequences before them.
         let mut before = Mark { seq: 0, time: Timestamp(0) };
@@ -747,15 +669,14 @@ impl FileStore {
 /// How much of the last block was written before whatever stopped the server. Damage before a
 /// record that says that everything before it was durable came later; behind the last of those it
 /// is a write that was cut or torn, and what follows it was never promised. Where there is no such
-/// record, which is where a Go server wrote, nobody knows.
-fn written_size(hash: &BlockHash, content: &Content) -> usize {
+/// record, which is where a Go server wrote, nobody knows. Also whether there is one.
+fn written_size(hash: &BlockHash, content: &Content) -> (usize, bool) {
     let mut has_marker = false;
     let mut damaged_at = None;
     for scanned in BlockScan::new(hash, &content.records) {
         match scanned {
             Scanned::Record { record, .. } => {
-                if record.seq == 0 && record.body.len() == 12 && record.body.starts_with(SYNC_MAGIC)
-                {
+                if is_marker(&record) {
                     (has_marker, damaged_at) = (true, None);
                 }
             }
@@ -764,32 +685,13 @@ fn written_size(hash: &BlockHash, content: &Content) -> usize {
             }
         }
     }
-    damaged_at.filter(|_| has_marker).unwrap_or(content.records.len())
+    (damaged_at.filter(|_| has_marker).unwrap_or(content.records.len()), has_marker)
 }
 
-/// Adds a message to its subject in the block.
-fn add_subject(
-    subjects: &mut HashTable<InBlock>,
-    records: &[u8],
-    record: &Record<'_>,
-    offset: u32,
-    size: usize,
-) {
-    if record.subject.is_empty() {
-        return;
-    }
-    let hash = FixedState::default().hash_one(record.subject);
-    let is_same = |other: &InBlock| {
-        let bytes = records.get(other.offset as usize..).unwrap_or_default();
-        other.hash == hash && subject_of(bytes) == record.subject
-    };
-    let last_size = u32::try_from(size).unwrap_or(0);
-    if let Some(found) = subjects.find_mut(hash, is_same) {
-        found.count += 1;
-        (found.last, found.last_size) = (record.seq, last_size);
-    } else {
-        let (first, last) = (record.seq, record.seq);
-        let found = InBlock { hash, offset, count: 1, first, last, last_size };
-        subjects.insert_unique(hash, found, |other| other.hash);
-    }
+/// Whether the record says that everything before it is durable.
+pub(super) fn is_marker(record: &Record<'_>) -> bool {
+    record.kind == RecordKind::Tombstone
+        && record.seq == 0
+        && record.body.len() == 12
+        && record.body.starts_with(SYNC_MAGIC)
 }

@@ -6,7 +6,7 @@
 use super::block::Mark;
 use super::cache::BlockCache;
 use super::{Compression, FileStore};
-use crate::block::{Record, RecordKind, erase_record};
+use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind, erase_record};
 use crate::stream_store::StoreError;
 
 /// Smaller blocks are not compacted while messages are removed. Go: `compactMinimum`.
@@ -209,6 +209,9 @@ impl FileStore {
         if self.needed_records(index, cache).len() == cache.records.len() {
             return Ok(false);
         }
+        if self.is_last_silent {
+            self.prepare(EMPTY_RECORD_SIZE)?;
+        }
         // What this block tells of the head has to be told elsewhere.
         self.told_floor = 0;
         self.tell_floor()?;
@@ -274,26 +277,51 @@ impl FileStore {
         let cache = self.load_block(index, seq)?;
         let range = cache.range_of(seq).ok_or(StoreError::Damaged)?;
         let start = cache.start;
-        let is_last = index + 1 == self.blocks.len();
-        let is_on_disk = !is_last || start + range.start < self.flushed;
-        let mut record = cache_bytes(&self.blocks[index].cache, range.clone()).to_vec();
+        let number = self.blocks[index].number;
+        let offset = start + range.start;
+        let mut record = cache_bytes(&self.blocks[index].cache, range).to_vec();
         erase_record(&hash, &mut record, &mut self.prng).map_err(|_| StoreError::Damaged)?;
-        if is_on_disk {
-            self.sync_log()?;
-            let range = self.load_block(index, 0)?.range_of(seq).ok_or(StoreError::Damaged)?;
-            let mut records = self.blocks[index].cache.as_ref().expect("loaded").records.clone();
-            records[range].copy_from_slice(&record);
-            let is_full = index + 1 < self.blocks.len();
-            let compression =
-                if is_full { self.file_config.compression } else { Compression::None };
-            self.replace_block(index, &records, compression)?;
-        }
         let time = self.message(seq)?.timestamp;
-        self.append_tombstone(seq, time);
-        self.drop_message(index, seq);
+        if seq == self.state.last_seq {
+            // An erased record does not tell the time of the last sequence, its tombstone does.
+            self.append_tombstone(seq, time);
+            self.drop_message(index, seq);
+            let is_there = self.blocks.get(index).is_some_and(|block| block.number == number);
+            self.sync_log()?;
+            if is_there {
+                self.overwrite_on_disk(index, offset, &record)?;
+            }
+        } else {
+            if self.is_head_untold && self.state.first_seq > 1 {
+                // The message is gone with the block, even when its tombstone is lost.
+                self.append_floor(self.state.first_seq - 1);
+            }
+            self.sync_log()?;
+            self.overwrite_on_disk(index, offset, &record)?;
+            self.append_tombstone(seq, time);
+            self.drop_message(index, seq);
+        }
         self.overwrite_cached(seq, &record);
         self.find_oldest();
         Ok(true)
+    }
+
+    /// Puts other bytes in place of those at `offset` of a block. The log is durable.
+    fn overwrite_on_disk(
+        &mut self,
+        index: usize,
+        offset: usize,
+        record: &[u8],
+    ) -> Result<(), StoreError> {
+        // The index would still fit the log.
+        self.remove_index();
+        self.sync_names()?;
+        self.load_block(index, 0)?;
+        let mut records = self.blocks[index].cache.as_ref().expect("loaded").records.clone();
+        records[offset..offset + record.len()].copy_from_slice(record);
+        let is_full = index + 1 < self.blocks.len();
+        let compression = if is_full { self.file_config.compression } else { Compression::None };
+        self.replace_block(index, &records, compression)
     }
 
     /// Overwrites a removed message in memory too, if its block is still there.

@@ -15,7 +15,7 @@ use super::block::{Block, Mark};
 use super::cache::BlockCache;
 use super::remove::for_each_record;
 use super::ttl::MessageTtls;
-use super::write::{FLOOR_MAGIC, FLOOR_SIZE, PURGE_BODY, marked_body, tombstone};
+use super::write::{FLOOR_MAGIC, FLOOR_SIZE, PURGE_BODY, SYNC_MAGIC, marked_body, tombstone};
 use super::{Compression, FileStore, SEQ_END};
 use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind};
 use crate::markers::Markers;
@@ -39,7 +39,7 @@ impl FileStore {
         self.file = None;
         self.flushed = 0;
         self.needs_sync = false;
-        self.is_head_untold = false;
+        (self.is_head_untold, self.is_last_silent) = (false, false);
         self.state = StreamState {
             first_seq,
             last_seq: first_seq.saturating_sub(1),
@@ -65,7 +65,10 @@ impl FileStore {
         let time = self.state.last_time.unwrap_or(Timestamp(0));
         let mut records = Vec::with_capacity(FLOOR_SIZE);
         let record = tombstone(last_seq, time, PURGE_BODY);
-        record.encode(&self.hash_of_block(number), &mut records).expect("it is small");
+        let hash = self.hash_of_block(number);
+        record.encode(&hash, &mut records).expect("it is small");
+        let body = marked_body(SYNC_MAGIC, records.len());
+        tombstone(0, Timestamp(0), &body).encode(&hash, &mut records).expect("it is small");
         // A number that was tried before may have left a file.
         let key = self.create_block_key(number)?;
         let bytes = self.encode_block(&records, Compression::None, key.as_ref());
@@ -77,7 +80,7 @@ impl FileStore {
         block.last_hash = *records.last_chunk().expect("every record has a hash");
         self.blocks.push_back(block);
         self.flushed = records.len();
-        self.needs_marker = true;
+        (self.needs_marker, self.has_marker) = (false, true);
         self.told_floor = last_seq;
         self.remove_obsolete();
         Ok(purged)
@@ -199,6 +202,7 @@ impl FileStore {
             self.write_intent(index)?;
         }
         // It is decided. What is removed is read for the last time.
+        self.is_last_silent = false;
         let unlinked = self.unlink_above(index, seq);
         let number = self.blocks[index].number;
         if !is_last {
@@ -207,7 +211,7 @@ impl FileStore {
         if !is_cut {
             (self.file, self.file_key) = (None, None);
             self.flushed = records.len();
-            self.needs_marker = true;
+            (self.needs_marker, self.has_marker) = (true, false);
         }
         self.shrink_to(index, seq, last_time, &records);
         if let Err(error) = unlinked {
@@ -292,7 +296,7 @@ impl FileStore {
             return Err(self.stop_writing(&error));
         }
         self.flushed = size;
-        (self.needs_sync, self.needs_marker) = (false, true);
+        (self.needs_sync, self.needs_marker, self.has_marker) = (false, true, false);
         self.sync_names()
     }
 
@@ -355,6 +359,7 @@ impl FileStore {
         self.cached = cached;
         self.told_floor = 0;
         self.is_head_untold = self.state.first_seq > 1;
+        self.is_last_silent = false;
         if self.state.messages == 0 {
             self.state.first_seq = seq + 1;
             self.state.first_time = None;

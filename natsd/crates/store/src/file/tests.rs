@@ -14,6 +14,8 @@ use crate::stream_store::{
 use crate::ttl::Ttl;
 
 mod content;
+mod crash;
+mod faults;
 mod go;
 mod keys;
 mod parity;

@@ -40,6 +40,9 @@ impl From<io::Error> for StoreError {
 /// is behind the last one and does not fit was never written whole.
 pub(super) const SYNC_MAGIC: &[u8; 8] = b"natsd.s1";
 
+/// Bytes of such a record.
+pub(super) const MARKER_SIZE: usize = EMPTY_RECORD_SIZE + SYNC_MAGIC.len() + 4;
+
 /// The body with `magic` of a record that begins at `offset` of its block.
 pub(super) fn marked_body(magic: &[u8; 8], offset: usize) -> [u8; 12] {
     let offset = u32::try_from(offset).expect("blocks are smaller than 1 GiB");
@@ -89,7 +92,8 @@ impl FileStore {
         (self.file, self.file_key) = (None, None);
         self.flushed = 0;
         self.needs_sync = false;
-        self.needs_marker = true;
+        // The first flush sees to it.
+        (self.needs_marker, self.has_marker) = (true, true);
     }
 
     /// Bytes of the last block that are in memory only.
@@ -116,6 +120,14 @@ impl FileStore {
                 self.sync_log()?;
             }
             self.append_marker();
+            if !self.has_marker {
+                self.sync_log()?;
+                (self.has_marker, self.needs_marker) = (true, false);
+            }
+        }
+        let Mark { seq, time } = self.last_mark();
+        if std::mem::take(&mut self.is_last_silent) && !self.is_live(seq) {
+            self.append(&tombstone(seq, time, b""));
         }
         Ok(())
     }
@@ -227,12 +239,9 @@ impl FileStore {
         }
         self.remove_obsolete();
         self.add_block();
-        let Mark { seq, time } = self.last_mark();
-        if seq > 0 && !self.is_live(seq) {
-            // The last block always tells the last sequence: the others may be rewritten.
-            self.prepare(EMPTY_RECORD_SIZE)?;
-            self.append(&tombstone(seq, time, b""));
-        }
+        // The last block always tells the last sequence: the others may be rewritten.
+        let last_seq = self.state.last_seq;
+        self.is_last_silent = last_seq > 0 && !self.is_live(last_seq);
         Ok(())
     }
 
@@ -245,9 +254,19 @@ impl FileStore {
         let last = self.blocks.back().expect("something is pending");
         let (number, size) = (last.number, last.size.unwrap_or(0));
         self.open_last(number)?;
+        if self.flushed == 0 && size > MARKER_SIZE {
+            // A new block begins with a marker. Without it, torn writes could not be told.
+            self.write_pending(MARKER_SIZE)?;
+            self.sync_file()?;
+        }
+        self.write_pending(size)
+    }
+
+    /// Hands what is pending to the disk, up to the byte `end` of the last block.
+    fn write_pending(&mut self, end: usize) -> Result<(), StoreError> {
         let (last, file) = (self.blocks.back(), self.file.as_ref());
         let cache = last.and_then(|block| block.cache.as_ref()).expect("something is pending");
-        let bytes = &cache.records[self.flushed - cache.start..];
+        let bytes = &cache.records[self.flushed - cache.start..end - cache.start];
         let file = file.expect("it was opened");
         let offset = self.flushed as u64;
         match &self.file_key {
@@ -258,9 +277,8 @@ impl FileStore {
             }
             None => file.write_all_at(bytes, offset)?,
         }
-        self.flushed = size;
-        self.needs_sync = true;
-        self.has_written = true;
+        self.flushed = end;
+        (self.needs_sync, self.has_written) = (true, true);
         Ok(())
     }
 
@@ -285,12 +303,18 @@ impl FileStore {
             && let Some(number) = self.blocks.back().map(|block| block.number)
         {
             self.open_last(number)?;
-            if let Some(Err(error)) = self.file.as_ref().map(|file| file.sync_data()) {
-                return Err(self.stop_writing(&error));
-            }
-            (self.needs_sync, self.needs_marker) = (false, true);
+            self.sync_file()?;
+            self.needs_marker = true;
         }
         self.sync_names()
+    }
+
+    fn sync_file(&mut self) -> Result<(), StoreError> {
+        if let Some(Err(error)) = self.file.as_ref().map(|file| file.sync_data()) {
+            return Err(self.stop_writing(&error));
+        }
+        self.needs_sync = false;
+        Ok(())
     }
 
     pub(super) fn sync_names(&mut self) -> Result<(), StoreError> {
@@ -307,6 +331,9 @@ impl FileStore {
     pub fn sync(&mut self) -> Result<(), StoreError> {
         self.check_writable()?;
         if !self.obsolete.is_empty() {
+            if self.is_last_silent {
+                self.prepare(EMPTY_RECORD_SIZE)?;
+            }
             self.append_head_floor();
         }
         self.sync_log()?;
@@ -320,6 +347,9 @@ impl FileStore {
 
     /// Removes the files of blocks that are empty for good. The log is durable.
     pub(super) fn remove_obsolete(&mut self) {
+        if self.is_last_silent {
+            return;
+        }
         for number in std::mem::take(&mut self.obsolete) {
             match self.disk.remove_file(&self.block_path(number)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => self.obsolete.push(number),

@@ -5,3 +5,4 @@
 mod backups;
 mod folders;
 mod peer;
+mod streams;

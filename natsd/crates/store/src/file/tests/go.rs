@@ -133,7 +133,7 @@ fn damage_costs_the_message_that_it_hit() {
     }
     fixture.restart();
     let size = fixture.block(1).len() / 10;
-    fixture.damage(1, |bytes| bytes[3 * size + 25] ^= 1);
+    fixture.damage(1, |bytes| bytes[3 * size + 25] ^= 0xff);
     fixture.remove_file("msgs/index.db");
     for _ in 0..2 {
         fixture.reopen();

@@ -1,0 +1,303 @@
+//! What the file store makes of a bad disk: wrong bits, no room, failing syncs.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::block::{BlockHash, BlockScan, Scanned};
+use crate::disk::{Faults, SimDisk, Unsynced};
+use crate::file::DamageKind;
+
+type Messages = BTreeMap<u64, (Timestamp, Vec<u8>, Vec<u8>, Vec<u8>)>;
+
+/// Every message, asking again where damage was found.
+fn messages_of(store: &mut FileStore) -> Messages {
+    for _ in 0..3 {
+        let (mut messages, mut start) = (Messages::new(), 0);
+        loop {
+            match store.load_next(Filter::All, start) {
+                Ok(None) => return messages,
+                Err(error) => {
+                    assert_eq!(error, StoreError::Damaged);
+                    break;
+                }
+                Ok(Some(message)) => {
+                    start = message.seq + 1;
+                    let parts = [message.subject, message.headers, message.body];
+                    let [subject, headers, body] = parts.map(<[u8]>::to_vec);
+                    messages.insert(message.seq, (message.timestamp, subject, headers, body));
+                }
+            }
+        }
+    }
+    panic!("{:?}", store.damaged());
+}
+
+fn put(store: &mut FileStore, now: Timestamp, subject: &str, headers: &str, body: &str) -> u64 {
+    let message = NewMessage {
+        subject: subject.as_bytes(),
+        headers: headers.as_bytes(),
+        body: body.as_bytes(),
+        seq: None,
+        timestamp: now,
+        ttl: Ttl::from_headers(headers.as_bytes()).unwrap(),
+        may_refuse: true,
+    };
+    store.store(message).unwrap()
+}
+
+/// The files of a stream with everything in it, its messages, and its configuration.
+fn stream(compression: Compression) -> (Vec<(PathBuf, Vec<u8>)>, Messages, StoreConfig) {
+    let disk = MemDisk::new();
+    let file_config = FileStoreConfig { compression, ..small(260) };
+    let config = StoreConfig { allow_message_ttl: true, ..StoreConfig::default() };
+    let mut store = open(&disk, &file_config, &config, START);
+    let headers = "NATS/1.0\r\nNats-TTL: 1h\r\n\r\n";
+    for number in 0..12_i64 {
+        let now = Timestamp(START.0 + number * 1_000_000);
+        let headers = if number % 4 == 3 { headers } else { "" };
+        put(&mut store, now, &format!("s.{}", number % 3), headers, &"b".repeat(20));
+    }
+    assert!(store.remove(2).unwrap() && store.remove(9).unwrap());
+    store.skip(None, 3, START, false).unwrap();
+    put(&mut store, Timestamp(START.0 + 90_000_000), "s.last", "", "end");
+    assert!(store.remove(5).unwrap());
+    let messages = messages_of(&mut store);
+    store.stop(START).unwrap();
+    let dir = Path::new(DIR).join("msgs");
+    let read = |name: std::ffi::OsString| {
+        let path = dir.join(name);
+        let bytes = disk.open(&path, false).unwrap().read_all().unwrap();
+        (path, bytes)
+    };
+    let files = disk.list(&dir).unwrap().into_iter().map(|entry| read(entry.name)).collect();
+    (files, messages, config)
+}
+
+fn disk_with(files: &[(PathBuf, Vec<u8>)]) -> MemDisk {
+    let disk = MemDisk::new();
+    disk.create_dir_all(&Path::new(DIR).join("msgs")).unwrap();
+    for (path, bytes) in files {
+        disk.open(path, true).unwrap().write_all_at(bytes, 0).unwrap();
+    }
+    disk
+}
+
+/// The sequences of a block's messages.
+fn seqs_in(path: &Path, bytes: &[u8]) -> Vec<u64> {
+    let number = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    let hash = BlockHash::new("S", number);
+    let content = super::super::content::of(&hash, bytes.to_vec());
+    let records = BlockScan::new(&hash, &content.records).filter_map(|scanned| match scanned {
+        Scanned::Record { record, .. } => Some(record.seq),
+        Scanned::Damaged { .. } | Scanned::Tail { .. } => None,
+    });
+    records.collect()
+}
+
+/// Whether the byte belongs to the size of a subject or of headers, which no hash covers.
+fn is_border(block: &[u8], byte: usize) -> bool {
+    let mut offset = 0;
+    while let Ok((record, size)) = crate::block::Record::decode_checked(&block[offset..]) {
+        if byte < offset + size {
+            let headers = offset + 22 + record.subject.len();
+            let in_headers = !record.headers.is_empty() && (headers..headers + 4).contains(&byte);
+            return (offset + 20..offset + 22).contains(&byte) || in_headers;
+        }
+        offset += size;
+    }
+    false
+}
+
+#[test]
+fn one_wrong_bit_in_any_file_costs_nothing() {
+    let (files, messages, config) = stream(Compression::None);
+    assert!(files.len() > 6, "{files:?}");
+    for at in 0..files.len() {
+        for bit in 0..files[at].1.len() * 8 {
+            let mut damaged = files.clone();
+            damaged[at].1[bit / 8] ^= 1 << (bit % 8);
+            let name = files[at].0.file_name().unwrap().to_str().unwrap();
+            if name.ends_with(".blk") && is_border(&files[at].1, bit / 8) {
+                continue;
+            }
+            let disk = disk_with(&damaged);
+            let mut store = open(&disk, &small(260), &config, START);
+            let found = messages_of(&mut store);
+            assert_eq!(found, messages, "{name} bit {bit}");
+            assert!(store.lost().is_empty(), "{name} bit {bit}");
+            assert_eq!(store.failure(), None);
+            let is_said =
+                store.damaged().iter().any(|damaged| damaged.kind == DamageKind::Corrected);
+            assert_eq!(is_said, name.ends_with(".blk"), "{name} bit {bit}");
+            drop(store);
+            let mut store = open(&disk, &small(260), &config, START);
+            assert_eq!(messages_of(&mut store), messages, "{name} bit {bit}");
+            assert_eq!(store.damaged(), [], "{name} bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn one_wrong_bit_in_a_compressed_block_costs_no_other() {
+    let (files, messages, config) = stream(Compression::S2);
+    for at in 0..files.len() {
+        for bit in 0..files[at].1.len() * 8 {
+            let mut damaged = files.clone();
+            damaged[at].1[bit / 8] ^= 1 << (bit % 8);
+            let name = files[at].0.file_name().unwrap().to_str().unwrap();
+            let is_compressed = files[at].1.starts_with(b"cmp");
+            if !is_compressed && name.ends_with(".blk") && is_border(&files[at].1, bit / 8) {
+                continue;
+            }
+            let disk = disk_with(&damaged);
+            let file_config = FileStoreConfig { compression: Compression::S2, ..small(260) };
+            let mut store = open(&disk, &file_config, &config, START);
+            let found = messages_of(&mut store);
+            // What is there is right, and what is missing was in the block.
+            assert!(found.iter().all(|(seq, message)| messages.get(seq) == Some(message)));
+            let may_miss = if is_compressed { seqs_in(&files[at].0, &files[at].1) } else { vec![] };
+            let mut missing = messages.keys().filter(|seq| !found.contains_key(seq));
+            assert!(missing.all(|seq| may_miss.contains(seq)), "{name} bit {bit}");
+            assert!(found.len() == messages.len() || !store.damaged().is_empty());
+            drop(store);
+            let mut store = open(&disk, &file_config, &config, START);
+            assert_eq!(messages_of(&mut store), found, "{name} bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn a_bit_that_is_wrong_in_one_read_is_read_again() {
+    let disk = SimDisk::new(3, Faults::default());
+    disk.create_dir_all(Path::new(DIR)).unwrap();
+    let file_config = FileStoreConfig { cache_size_max: 0, ..small(2000) };
+    let config = StoreConfig::default();
+    let mut store = open(&disk, &file_config, &config, START);
+    (0..200).for_each(|_| {
+        put(&mut store, START, "s", "", "body");
+    });
+    store.sync().unwrap();
+    let faults = Faults {
+        flipped_reads_per_mille: 50,
+        short_reads_per_mille: 200,
+        unsynced: Unsynced::Kept,
+        ..Faults::default()
+    };
+    disk.set_faults(faults);
+    for round in 0..40 {
+        store.release_caches();
+        assert_eq!(messages_of(&mut store).len(), 200, "{round}");
+        assert!(store.lost().is_empty());
+        if round % 10 == 9 {
+            drop(store);
+            store = open(&disk, &file_config, &config, START);
+        }
+    }
+}
+
+/// Fills a disk; what was refused did not happen, and it goes on when there is room.
+#[test]
+fn a_full_disk_refuses_and_loses_nothing() {
+    for (capacity, write_buffer_max, compression) in [
+        (3000, 1, Compression::None),
+        (5000, 700, Compression::None),
+        (5000, 700, Compression::S2),
+        (9000, 100_000, Compression::None),
+    ] {
+        let disk = SimDisk::new(1, Faults::default());
+        disk.create_dir_all(Path::new(DIR)).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        let file_config = FileStoreConfig { write_buffer_max, compression, ..small(1500) };
+        let config = StoreConfig::default();
+        let mut store = open(&disk, &file_config, &config, START);
+        let capacity = Some(capacity);
+        disk.set_faults(Faults { capacity, ..Faults::default() });
+        let message = NewMessage {
+            subject: b"s",
+            headers: b"",
+            body: &[7; 100],
+            seq: None,
+            timestamp: START,
+            ttl: None,
+            may_refuse: true,
+        };
+        let mut refused = 0;
+        for _ in 0..200 {
+            let before = store.state();
+            match store.store(message).and_then(|seq| store.flush().map(|()| seq)) {
+                Ok(_) => {}
+                Err(error) => {
+                    assert_eq!(error, StoreError::Disk(std::io::ErrorKind::StorageFull));
+                    let after = store.state();
+                    // It may be in memory, and is not lost from there.
+                    assert!(after == before || after.messages == before.messages + 1);
+                    refused += 1;
+                }
+            }
+            assert_eq!(messages_of(&mut store).len() as u64, store.state().messages);
+        }
+        assert!(refused > 0);
+        assert_eq!(store.failure(), None);
+        // Removing, and everything else, works again with room.
+        disk.set_faults(Faults::default());
+        let messages = store.state().messages;
+        assert!(store.remove(1).unwrap());
+        store.store(message).unwrap();
+        store.sync().unwrap();
+        let state = store.state();
+        assert_eq!(state.messages, messages);
+        disk.crash();
+        disk.restart();
+        let mut store = open(&disk, &file_config, &config, START);
+        assert_eq!((store.state(), store.damaged()), (state, &[][..]));
+        assert_eq!(messages_of(&mut store).len() as u64, messages);
+        assert_eq!(store.purge(), Ok(messages));
+    }
+}
+
+#[test]
+fn a_failed_sync_stops_writing_until_the_store_is_opened_again() {
+    let disk = SimDisk::new(1, Faults::default());
+    disk.create_dir_all(Path::new(DIR)).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    let (file_config, config) = (small(1500), StoreConfig::default());
+    let mut store = open(&disk, &file_config, &config, START);
+    put(&mut store, START, "s", "", "synced");
+    store.sync().unwrap();
+    put(&mut store, START, "s", "", "not synced");
+    disk.set_faults(Faults { sync_errors_per_mille: 1000, ..Faults::default() });
+    assert_eq!(store.sync(), Err(StoreError::Disk(std::io::ErrorKind::Other)));
+    disk.set_faults(Faults { unsynced: Unsynced::Lost, ..Faults::default() });
+    // The next sync would succeed, and say nothing of what was lost.
+    assert_eq!(store.sync(), Err(StoreError::Stopped));
+    assert_eq!(store.remove(1), Err(StoreError::Stopped));
+    assert_eq!(store.purge(), Err(StoreError::Stopped));
+    assert_eq!(store.truncate(1, START), Err(StoreError::Stopped));
+    assert!(store.failure().is_some());
+    assert_eq!(messages_of(&mut store).len(), 2);
+    store.stop(START).unwrap();
+    disk.crash();
+    disk.restart();
+    let mut store = open(&disk, &file_config, &config, START);
+    assert_eq!(messages_of(&mut store).len(), 1);
+    assert_eq!(put(&mut store, START, "s", "", "again"), 2);
+}
+
+#[test]
+fn a_store_that_is_open_to_read_only_writes_nothing() {
+    let (files, messages, config) = stream(Compression::None);
+    let mut damaged = files.clone();
+    damaged[2].1[50] ^= 3;
+    let disk = disk_with(&damaged);
+    let file_config = FileStoreConfig { read_only: true, ..small(260) };
+    let mut store = open(&disk, &file_config, &config, START);
+    assert!(messages_of(&mut store).len() >= messages.len() - 1);
+    assert_eq!(store.damaged().len(), 1);
+    assert_eq!(store.remove(1), Err(StoreError::Stopped));
+    assert_eq!(store.purge(), Err(StoreError::Stopped));
+    store.stop(START).unwrap();
+    for (path, bytes) in &damaged {
+        assert_eq!(disk.open(path, false).unwrap().read_all().unwrap(), *bytes);
+    }
+    assert!(disk.list(&Path::new(DIR).join("lost")).is_err());
+}
