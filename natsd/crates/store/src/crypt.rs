@@ -37,6 +37,8 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::stream_dir::mend;
+
 /// The nonce of AES-GCM is as long as a block of AES, as in Go, not the usual 12 bytes.
 type Aes256Gcm = AesGcm<Aes256, U16>;
 /// Wiped when dropped.
@@ -141,27 +143,38 @@ impl StoreKeys {
         random(&mut *seed);
         let sealed = seal(self.cipher, &derive(&self.key, account, context), &*seed, random);
         let nonce = sealed[..self.cipher.nonce_size()].to_vec();
-        (FileKey { cipher: self.cipher, seed, nonce, is_current: true }, sealed)
+        let key = FileKey { cipher: self.cipher, seed, nonce, is_current: true, was_mended: false };
+        (key, sealed)
     }
 
-    /// The key of a key file, made with either cipher and with this key or the one before.
+    /// The key of a key file, made with either cipher and with this key or the one before. One
+    /// flipped bit is mended.
     fn open(&self, account: &str, context: &str, sealed: &[u8]) -> Result<FileKey, CryptError> {
         if sealed.len() < Cipher::Aes.overhead() + SEED_SIZE {
             return Err(CryptError::KeySize { size: sealed.len() });
         }
-        for (key, is_current_key) in [(Some(&self.key), true), (self.previous.as_ref(), false)] {
-            let Some(key) = key else { continue };
-            let derived = derive(key, account, context);
-            for cipher in [self.cipher, self.cipher.other()] {
-                let Ok(opened) = open(cipher, &derived, sealed) else { continue };
-                let seed = <[u8; SEED_SIZE]>::try_from(opened.as_slice());
-                let seed = Zeroizing::new(seed.map_err(|_| CryptError::WrongKey)?);
-                let nonce = sealed[..cipher.nonce_size()].to_vec();
-                let is_current = is_current_key && cipher == self.cipher;
-                return Ok(FileKey { cipher, seed, nonce, is_current });
-            }
+        let keys = [(Some(&self.key), true), (self.previous.as_ref(), false)];
+        let keys = keys.map(|(key, is_now)| key.map(|key| (derive(key, account, context), is_now)));
+        let try_open = |sealed: &[u8]| {
+            let keys = keys.iter().flatten();
+            let ciphers = [self.cipher, self.cipher.other()];
+            let ways = keys.flat_map(|key| ciphers.map(|cipher| (key, cipher)));
+            ways.into_iter().find_map(|((derived, is_now), cipher)| {
+                let opened = Zeroizing::new(open(cipher, derived, sealed).ok()?);
+                let seed = Zeroizing::new(opened.as_slice().try_into().ok()?);
+                let nonce = sealed.get(..cipher.nonce_size())?.to_vec();
+                let is_current = *is_now && cipher == self.cipher;
+                Some(FileKey { cipher, seed, nonce, is_current, was_mended: false })
+            })
+        };
+        if let Some(key) = try_open(sealed) {
+            return Ok(key);
         }
-        Err(CryptError::WrongKey)
+        if sealed.len() > Cipher::ChaCha.overhead() + SEED_SIZE {
+            return Err(CryptError::WrongKey);
+        }
+        let mended = mend(sealed, try_open).ok_or(CryptError::WrongKey)?;
+        Ok(FileKey { is_current: false, was_mended: true, ..mended })
     }
 }
 
@@ -171,6 +184,7 @@ struct FileKey {
     seed: Secret,
     nonce: Vec<u8>,
     is_current: bool,
+    was_mended: bool,
 }
 
 /// Opens and seals whole files with their key.
@@ -179,6 +193,7 @@ pub struct SealKey {
     cipher: Cipher,
     seed: Secret,
     is_current: bool,
+    was_mended: bool,
 }
 
 impl fmt::Debug for SealKey {
@@ -191,16 +206,23 @@ impl fmt::Debug for SealKey {
 
 impl From<FileKey> for SealKey {
     fn from(key: FileKey) -> Self {
-        Self { cipher: key.cipher, seed: key.seed, is_current: key.is_current }
+        let FileKey { cipher, seed, nonce: _, is_current, was_mended } = key;
+        Self { cipher, seed, is_current, was_mended }
     }
 }
 
 impl SealKey {
-    /// Whether its key file was sealed as the server seals now. If not, the file and its key file
-    /// are to be written again with a new key, which Go does too.
+    /// Whether its key file was sealed as the server seals now, and is whole. If not, the file and
+    /// its key file are to be written again with a new key, which Go does too.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.is_current
+    }
+
+    /// Whether one bit of its key file was wrong.
+    #[must_use]
+    pub fn was_mended(&self) -> bool {
+        self.was_mended
     }
 
     /// What goes to disk for `content`: a nonce and the sealed content.
@@ -338,11 +360,17 @@ impl fmt::Debug for BlockKey {
 }
 
 impl BlockKey {
-    /// Whether its key file was sealed as the server seals now. If not, Go wants the block and
-    /// its key file written anew.
+    /// Whether its key file was sealed as the server seals now, and is whole. If not, the block and
+    /// its key file are to be written anew, which Go does too.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.0.is_current
+    }
+
+    /// Whether one bit of its key file was wrong.
+    #[must_use]
+    pub fn was_mended(&self) -> bool {
+        self.0.was_mended
     }
 
     /// Encrypts or decrypts `bytes`, which stand at `offset` in the block's file.

@@ -304,7 +304,7 @@ impl Reader<'_> {
         Err(first_error.expect("there was a first pair"))
     }
 
-    fn read_key<K>(
+    fn read_key<K: AsRef<SealKey>>(
         &self,
         open_key: Option<OpenKey<'_, K>>,
         mended: &mut Vec<PathBuf>,
@@ -314,15 +314,15 @@ impl Reader<'_> {
         let Some(open) = open_key else {
             return Err(DescriptionError::Encrypted { path: self.dir.join(META_FILE) });
         };
-        let error = match open(&file) {
-            Ok(keys) => return Ok(Some(keys)),
-            Err(error) => error,
-        };
-        if let Some(keys) = mend(&file, |bytes| open(bytes).ok()) {
-            mended.push(path);
-            return Ok(Some(keys));
+        match open(&file) {
+            Ok(keys) => {
+                if keys.as_ref().was_mended() {
+                    mended.push(path);
+                }
+                Ok(Some(keys))
+            }
+            Err(source) => Err(DescriptionError::Crypt { path, source }),
         }
-        Err(DescriptionError::Crypt { path, source: error })
     }
 
     /// The content of a pair of files when they belong together, and which of them was mended.

@@ -221,9 +221,9 @@ fn restore_files(
 
 #[test]
 fn any_flipped_bit_of_a_backup_is_found_or_harmless() {
-    for backup in [GO_ARCHIVE, GO_TAR] {
+    for (backup, step) in [(GO_ARCHIVE, 1), (GO_TAR, 5)] {
         let whole = read(backup, usize::MAX).unwrap();
-        for bit in 0..backup.len() * 8 {
+        for bit in (0..backup.len() * 8).step_by(step) {
             let mut damaged = backup.to_vec();
             damaged[bit / 8] ^= 1 << (bit % 8);
             if let Ok(items) = read(&damaged, usize::MAX) {

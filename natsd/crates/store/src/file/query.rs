@@ -63,6 +63,7 @@ impl FileStore {
         for _ in 0..READ_ATTEMPTS {
             if let Some(cache) = self.read_cache(index, number)? {
                 self.blocks[index].cache = Some(Box::new(cache));
+                self.touch(number);
                 self.make_room(number);
                 return Ok(());
             }
@@ -155,7 +156,7 @@ impl FileStore {
     }
 
     /// Lets go of the caches that were used least, but for that of `number` and the last block.
-    fn make_room(&mut self, number: u32) {
+    pub(super) fn make_room(&mut self, number: u32) {
         let last = self.blocks.back().map(|block| block.number);
         let index_of = |store: &Self, number| store.block_from(number);
         let mut size: usize = self
@@ -181,11 +182,19 @@ impl FileStore {
 
     /// The message of a sequence that has one.
     pub(super) fn message(&mut self, seq: u64) -> Result<StoredMessage<'_>, StoreError> {
-        let index = self.block_of(seq);
+        let mut index = self.block_of(seq);
         if index >= self.blocks.len() {
             return Err(StoreError::NotFound);
         }
-        let cache = self.load_block(index, seq)?;
+        let loaded = self.load_block(index, seq).map(drop);
+        if loaded == Err(StoreError::Damaged) && self.is_live(seq) {
+            // Everything was scanned anew, and it was another message that was hit.
+            index = self.block_of(seq);
+            self.load_block(index, seq)?;
+        } else {
+            loaded?;
+        }
+        let cache = self.blocks[index].cache.as_ref().expect("it was loaded");
         let (record, _) = cache.get(seq).ok_or(StoreError::Damaged)?;
         Ok(StoredMessage {
             seq,
@@ -418,10 +427,11 @@ impl FileStore {
         }
         let index = self.block_of(start);
         let here = self.blocks[index].number;
+        let is_all = start == self.state.first_seq;
         let (mut sure, mut between, mut total) = (0, false, 0);
         self.for_each_subject(filter, |_, info| {
             total += info.total;
-            if info.first_block > here || info.first >= start {
+            if is_all || info.first_block > here || info.first >= start {
                 sure += info.total;
             } else if info.last_block >= here && (info.last == 0 || info.last >= start) {
                 between = true;
@@ -468,10 +478,11 @@ impl FileStore {
     fn count_last_from(&mut self, start: u64, filter: Filter<'_>) -> Result<u64, StoreError> {
         let index = self.block_of(start);
         let here = self.blocks[index].number;
+        let is_all = start == self.state.first_seq;
         let mut count = 0;
         let mut unknown: Vec<Box<[u8]>> = Vec::new();
         self.for_each_subject(filter, |subject, info| {
-            if info.last >= start {
+            if is_all || info.first_block > here || info.last >= start {
                 count += 1;
             } else if info.last == 0 && info.last_block >= here {
                 unknown.push(subject.into());

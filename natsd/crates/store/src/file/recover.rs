@@ -181,7 +181,8 @@ impl FileStore {
         Ok(numbers)
     }
 
-    /// Removes files that were being written when a server stopped.
+    /// Removes files that were being written when a server stopped, and what Go servers before
+    /// 2.10 kept beside the blocks.
     fn remove_leftovers(&mut self) -> Result<(), FileStoreError> {
         if self.file_config.read_only {
             return Ok(());
@@ -196,6 +197,8 @@ impl FileStore {
             let is_ours = number_of(name, ".blk.tmp").is_some()
                 || number_of(name, ".new").is_some()
                 || number_of(name, ".key.tmp").is_some()
+                || number_of(name, ".idx").is_some()
+                || number_of(name, ".fss").is_some()
                 || matches!(name, "index.db.tmp" | "thw.db.tmp");
             if is_ours {
                 let path = self.messages_dir.join(name);

@@ -5,6 +5,7 @@
 
 use super::block::Mark;
 use super::cache::BlockCache;
+use super::write::tombstone;
 use super::{Compression, FileStore};
 use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind, erase_record};
 use crate::stream_store::StoreError;
@@ -282,14 +283,15 @@ impl FileStore {
         let mut record = cache_bytes(&self.blocks[index].cache, range).to_vec();
         erase_record(&hash, &mut record, &mut self.prng).map_err(|_| StoreError::Damaged)?;
         let time = self.message(seq)?.timestamp;
-        if seq == self.state.last_seq {
+        let is_last_block = index + 1 == self.blocks.len();
+        if seq == self.state.last_seq && !is_last_block {
             // An erased record does not tell the time of the last sequence, its tombstone does.
             self.append_tombstone(seq, time);
             self.drop_message(index, seq);
             let is_there = self.blocks.get(index).is_some_and(|block| block.number == number);
             self.sync_log()?;
             if is_there {
-                self.overwrite_on_disk(index, offset, &record)?;
+                self.overwrite_on_disk(index, offset, &record, b"")?;
             }
         } else {
             if self.is_head_untold && self.state.first_seq > 1 {
@@ -297,7 +299,12 @@ impl FileStore {
                 self.append_floor(self.state.first_seq - 1);
             }
             self.sync_log()?;
-            self.overwrite_on_disk(index, offset, &record)?;
+            let mut told = Vec::new();
+            if seq == self.state.last_seq {
+                // Both at once, so that nothing has changed when it fails.
+                tombstone(seq, time, b"").encode(&hash, &mut told).expect("it is small");
+            }
+            self.overwrite_on_disk(index, offset, &record, &told)?;
             self.append_tombstone(seq, time);
             self.drop_message(index, seq);
         }
@@ -306,12 +313,14 @@ impl FileStore {
         Ok(true)
     }
 
-    /// Puts other bytes in place of those at `offset` of a block. The log is durable.
+    /// Puts other bytes in place of those at `offset` of a block, and `tail` behind it: the records
+    /// that are appended to the log next. The log is durable.
     fn overwrite_on_disk(
         &mut self,
         index: usize,
         offset: usize,
         record: &[u8],
+        tail: &[u8],
     ) -> Result<(), StoreError> {
         // The index would still fit the log.
         self.remove_index();
@@ -319,6 +328,7 @@ impl FileStore {
         self.load_block(index, 0)?;
         let mut records = self.blocks[index].cache.as_ref().expect("loaded").records.clone();
         records[offset..offset + record.len()].copy_from_slice(record);
+        records.extend(tail);
         let is_full = index + 1 < self.blocks.len();
         let compression = if is_full { self.file_config.compression } else { Compression::None };
         self.replace_block(index, &records, compression)

@@ -129,7 +129,9 @@ fn any_flipped_bit_is_mended_and_said() {
         names.extend(keys.as_ref().map(|_| META_KEY_FILE));
         for name in names {
             let whole = get(&disk, name);
-            for bit in 0..whole.len() * 8 {
+            // With keys every bit takes long; 7 comes to every place within a byte.
+            let step = if keys.is_none() { 1 } else { 7 };
+            for bit in (0..whole.len() * 8).step_by(step) {
                 let mut damaged = whole.clone();
                 damaged[bit / 8] ^= 1 << (bit % 8);
                 put(&disk, name, &damaged);

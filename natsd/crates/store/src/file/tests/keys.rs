@@ -146,6 +146,7 @@ fn a_damaged_key_costs_one_block() {
         put_files(&disk, &fixture.files[usize::from(!has_index)..]);
         let path = Path::new(DIR).join(format!("msgs/{number}.key"));
         disk.flip_bit(&path, 77).unwrap();
+        disk.flip_bit(&path, 78).unwrap();
         let mut store = try_open(&disk, keys()).unwrap();
         // The index says nothing of the first block's key.
         let _ = store.load(1);
@@ -158,5 +159,25 @@ fn a_damaged_key_costs_one_block() {
         drop(store);
         let store = try_open(&disk, keys()).unwrap();
         assert_eq!((store.damaged(), store.state().messages), (&[][..], left));
+    }
+}
+
+#[test]
+fn a_flipped_bit_of_a_key_costs_nothing() {
+    for fixture in &FIXTURES {
+        let store = StoreKeys::new(fixture.cipher, fixture.key, None);
+        let keys = || Some(stream_keys(&store, "SECRET", fixture.meta_key));
+        for (number, bit) in [(1, 0), (1, 77), (2, 300), (2, 511)] {
+            let disk = SimDisk::new(1, Faults { unsynced: Unsynced::Kept, ..Faults::default() });
+            put_files(&disk, &fixture.files[1..]);
+            let path = Path::new(DIR).join(format!("msgs/{number}.key"));
+            disk.flip_bit(&path, bit).unwrap();
+            let mut opened = try_open(&disk, keys()).unwrap();
+            assert_eq!(opened.damaged(), []);
+            check_answers(&mut opened, fixture.answers);
+            let file = disk.open(&path, false).unwrap().read_all().unwrap();
+            let key = keys().unwrap().keys.open_block_key(number, &file).unwrap();
+            assert!(!key.was_mended(), "it was written anew");
+        }
     }
 }

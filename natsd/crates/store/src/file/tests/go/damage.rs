@@ -158,8 +158,8 @@ fn file_store_corruption_sets_hbit_without_headers() {
     let hash = BlockHash::new("S", 1);
     empty.encode(&hash, &mut bad).unwrap();
     bad[3] |= 0x80;
-    // One wrong bit alone would be made right.
-    *bad.last_mut().unwrap() ^= 1;
+    // A single wrong bit would be made right.
+    *bad.last_mut().unwrap() ^= 0xff;
     assert_eq!(Record::decode(&hash, &bad), Err(Damage::Sizes));
     assert_eq!(Record::decode_checked(&bad), Err(Damage::Sizes));
     for is_found_by_reading in [false, true] {
