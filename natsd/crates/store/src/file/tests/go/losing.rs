@@ -6,11 +6,11 @@ use std::path::Path;
 use natsd_base::{Prng, Timestamp};
 
 use super::steps::{
-    INDEX, check_message, deleted, error_of, put_many, restart_without_index, size_of_message,
-    write_file,
+    INDEX, blocks, check_message, deleted, error_of, put_many, remove, restart_without_index,
+    size_of_message, write_file,
 };
 use super::{Fixture, each};
-use crate::block::{BlockHash, Record, RecordKind};
+use crate::block::{BlockHash, Damage, Record, RecordKind};
 use crate::disk::{Disk, Faults, SimDisk, Unsynced};
 use crate::file::tests::{DIR, open, small};
 use crate::file::{Compression, FileStore, FileStoreConfig};
@@ -72,6 +72,48 @@ fn file_store_bit_rot() {
         });
     }
     assert!(lost.get() > 20);
+}
+
+/// Go: TestFileStoreMsgBlkFailOnKernelFaultLostDataReporting server/filestore_test.go:5019
+#[test]
+fn file_store_msg_blk_fail_on_kernel_fault_lost_data_reporting() {
+    // 93 messages in each block, and 35 in the last one.
+    each(&blocks(4096), &any(), |fixture| {
+        put_many(fixture, "foo", b"Hello World", 500);
+        let lose = |fixture: &mut Fixture, number: u32| {
+            fixture.store.stop(fixture.now).unwrap();
+            fixture.remove_file(&format!("msgs/{number}.blk"));
+            fixture.reopen();
+        };
+        let check = |fixture: &Fixture, number: u32, lost: &[u64]| {
+            let [missing] = fixture.store.damaged() else { panic!("{number}") };
+            assert_eq!((missing.block, missing.damage), (number, Damage::Missing));
+            assert_eq!(fixture.store.lost().iter().collect::<Vec<u64>>(), lost);
+        };
+        lose(fixture, 1);
+        assert_eq!(fixture.range(), (407, 94, 500));
+        assert_eq!(error_of(fixture, 1), StoreError::NotFound);
+        check(fixture, 1, &[]);
+        // Without the last block the last sequence is still known.
+        lose(fixture, 6);
+        assert_eq!(fixture.range(), (372, 94, 500));
+        let last: Vec<u64> = (466..=500).collect();
+        assert_eq!(deleted(fixture), last);
+        check(fixture, 6, &last);
+        lose(fixture, 4);
+        assert_eq!(fixture.range(), (279, 94, 500));
+        let interior: Vec<u64> = (280..=372).collect();
+        assert_eq!(deleted(fixture), [interior.as_slice(), &last].concat());
+        check(fixture, 4, &interior);
+        assert_eq!(error_of(fixture, 300), StoreError::Damaged);
+        // What is known to be gone is no news the next time.
+        fixture.restart();
+        assert_eq!(fixture.store.damaged(), []);
+        assert_eq!(fixture.put("foo", b"Hello World"), 501);
+        remove(fixture, 187..=279);
+        fixture.kill();
+        assert_eq!(fixture.store.damaged(), []);
+    });
 }
 
 /// Go: TestFileStoreMsgBlockHolesAndIndexing server/filestore_test.go:6259
