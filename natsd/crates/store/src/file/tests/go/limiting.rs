@@ -1,9 +1,9 @@
 //! What the limits of messages, bytes and messages per subject remove, and over a restart.
 
-use super::steps::{blocks, check_restarts, deleted, put_many, size_of_message, subject};
+use super::layout::{deleted, small};
+use super::steps::{check_restarts, put_many, size_of_message, subject};
 use super::{Fixture, each};
 use crate::file::FileStoreConfig;
-use crate::file::tests::small;
 use crate::stream_store::tests::message;
 use crate::stream_store::{
     Discard, NewMessage, StoreConfig, StoreError, StreamStore, SubjectState,
@@ -91,7 +91,7 @@ fn file_store_stream_fail_to_roll_bug() {
 /// Go: TestFileStoreMaxMsgsPerSubject server/filestore_test.go:4354
 #[test]
 fn file_store_max_msgs_per_subject() {
-    each(&blocks(128), &per_subject(1), |fixture| {
+    each(&small(128), &per_subject(1), |fixture| {
         for _ in 0..2 {
             for index in 1..=100 {
                 fixture.put(&format!("kv.{index}"), b"value");
@@ -201,7 +201,7 @@ fn file_store_full_state_test_sys_removals() {
 fn file_store_select_block_with_first_seq_removals() {
     const SUBJECTS: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+@$^";
     let subjects: Vec<String> = SUBJECTS.chars().map(String::from).collect();
-    each(&blocks(100), &per_subject(1), |fixture| {
+    each(&small(100), &per_subject(1), |fixture| {
         for subject in &subjects[..65] {
             fixture.put(subject, &[b'A'; 19]);
         }

@@ -5,14 +5,12 @@ use std::path::Path;
 
 use natsd_base::{Prng, Timestamp};
 
-use super::steps::{
-    INDEX, blocks, check_message, deleted, error_of, put_many, remove, restart_without_index,
-    size_of_message, write_file,
-};
+use super::layout::{deleted, remove, rescan, small, write_file};
+use super::steps::{INDEX, check_message, error_of, put_many, size_of_message};
 use super::{Fixture, each};
 use crate::block::{BlockHash, Damage, Record, RecordKind};
 use crate::disk::{Disk, Faults, SimDisk, Unsynced};
-use crate::file::tests::{DIR, open, small};
+use crate::file::tests::{DIR, open};
 use crate::file::{Compression, FileStore, FileStoreConfig};
 use crate::stream_store::tests::{START, message};
 use crate::stream_store::{Filter, NewMessage, StoreConfig, StoreError, StreamStore};
@@ -66,7 +64,7 @@ fn file_store_bit_rot() {
             assert_eq!(fixture.store.state().messages, left.len() as u64);
             lost.set(lost.get() + 100 - left.len());
             // It was repaired.
-            restart_without_index(fixture);
+            rescan(fixture);
             assert_eq!(fixture.store.damaged(), []);
             assert_eq!(read(fixture), left);
         });
@@ -78,7 +76,7 @@ fn file_store_bit_rot() {
 #[test]
 fn file_store_msg_blk_fail_on_kernel_fault_lost_data_reporting() {
     // 93 messages in each block, and 35 in the last one.
-    each(&blocks(4096), &any(), |fixture| {
+    each(&small(4096), &any(), |fixture| {
         put_many(fixture, "foo", b"Hello World", 500);
         let lose = |fixture: &mut Fixture, number: u32| {
             fixture.store.stop(fixture.now).unwrap();

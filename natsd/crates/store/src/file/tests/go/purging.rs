@@ -3,12 +3,12 @@
 use natsd_base::Prng;
 
 use super::each;
+use super::layout::{deleted, loaded, read_file, remove, rescan, small};
 use super::steps::{
-    INDEX, blocks, check_message, check_restarts, deleted, erase, everything, loaded, put_many,
-    read_file, remove, restart_with_index, restart_without_index, size_of_message, subject,
+    INDEX, check_message, check_restarts, erase, everything, put_many, restart_with_index,
+    size_of_message, subject,
 };
 use crate::disk::Disk;
-use crate::file::tests::small;
 use crate::file::{Compression, FileStoreConfig};
 use crate::stream_store::tests::one;
 use crate::stream_store::{Filter, StoreConfig, StreamStore, SubjectState};
@@ -135,7 +135,7 @@ fn file_store_compact_all_with_dangling_lmb() {
 /// Go: TestFileStoreStreamCompactMultiBlockSubjectInfo server/filestore_test.go:5215
 #[test]
 fn file_store_stream_compact_multi_block_subject_info() {
-    each(&blocks(128), &any(), |fixture| {
+    each(&small(128), &any(), |fixture| {
         for index in 0..1000 {
             fixture.put(&format!("foo.{index}"), b"Hello World");
         }
@@ -152,7 +152,7 @@ fn file_store_stream_compact_multi_block_subject_info() {
 /// Go: TestFileStoreCompactAndPSIMWhenDeletingBlocks server/filestore_test.go:6554
 #[test]
 fn file_store_compact_and_psim_when_deleting_blocks() {
-    each(&blocks(512), &any(), |fixture| {
+    each(&small(512), &any(), |fixture| {
         put_many(fixture, "A", &b"ABC".repeat(33), 10);
         assert_eq!(fixture.store.blocks.len(), 4);
         assert_eq!(fixture.store.compact(10), Ok(9));
@@ -169,7 +169,7 @@ fn file_store_compact_reclaim_head_space() {
     let mut prng = Prng::from_seed(1);
     let body: Vec<u8> = (0..32 * 1024).map(|_| prng.next_u64().to_le_bytes()[0]).collect();
     let size = size_of_message("z", &body);
-    each(&blocks(66 * size), &any(), |fixture| {
+    each(&small(66 * size), &any(), |fixture| {
         put_many(fixture, "z", &body, 100);
         assert_eq!(fixture.store.blocks.len(), 2);
         fixture.store.sync().unwrap();
@@ -222,7 +222,7 @@ fn file_store_stream_truncate() {
 /// Go: TestFileStoreStreamTruncateResetMultiBlock server/filestore_test.go:5171
 #[test]
 fn file_store_stream_truncate_reset_multi_block() {
-    each(&blocks(128), &any(), |fixture| {
+    each(&small(128), &any(), |fixture| {
         for _ in 0..2 {
             fixture.store.truncate(0, fixture.now).unwrap();
             assert_eq!(fixture.store.blocks.len(), 0);
@@ -291,7 +291,7 @@ fn file_store_purge_ex_with_subject() {
 /// Go: TestFileStorePurgeExNoTombsOnBlockRemoval server/filestore_test.go:4112
 #[test]
 fn file_store_purge_ex_no_tombs_on_block_removal() {
-    each(&blocks(1000), &any(), |fixture| {
+    each(&small(1000), &any(), |fixture| {
         put_many(fixture, "foo.1", &[0; 20], 91);
         fixture.put("foo.2", &[0; 20]);
         assert_eq!(fixture.store.blocks.len(), 6);
@@ -360,8 +360,8 @@ fn file_store_msg_block_first_and_last_seq_corrupt() {
 /// Go: TestFileStoreFullStatePurgeFullRecovery server/filestore_test.go:5894
 #[test]
 fn file_store_full_state_purge() {
-    for restart in [super::Fixture::restart, restart_without_index] {
-        each(&blocks(132), &any(), |fixture| {
+    for restart in [super::Fixture::restart, rescan] {
+        each(&small(132), &any(), |fixture| {
             let check = |fixture: &mut super::Fixture| {
                 let before = everything(fixture);
                 restart(fixture);
