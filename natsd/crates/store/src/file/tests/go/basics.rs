@@ -309,7 +309,7 @@ fn file_store_write_expire_write() {
 #[test]
 fn file_store_read_cache() {
     each(&large(), &any(), |fixture| {
-        put_many(fixture, "foo.bar", &[0; 1024], 500);
+        put_many(fixture, "foo.bar", &[0; 1024], 100);
         let records = |fixture: &Fixture| {
             let caches = fixture.store.blocks.iter().filter_map(|block| block.cache.as_ref());
             caches.map(|cache| cache.records.len() as u64).sum::<u64>()
@@ -317,7 +317,7 @@ fn file_store_read_cache() {
         release(fixture);
         assert_eq!(records(fixture), 0);
         fixture.store.load(1).unwrap();
-        let size = MARK_SIZE as u64 + 500 * size_of_message("foo.bar", &[0; 1024]);
+        let size = MARK_SIZE as u64 + 100 * size_of_message("foo.bar", &[0; 1024]);
         assert_eq!(records(fixture), size);
         fixture.store.release_caches();
         assert_eq!(records(fixture), 0);

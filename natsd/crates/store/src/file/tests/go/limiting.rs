@@ -46,12 +46,12 @@ fn file_store_msg_limit_bug() {
 /// Go: TestFileStoreBytesLimit server/filestore_test.go:538
 #[test]
 fn file_store_bytes_limit() {
-    let max = 1024 * size_of_message("foo", &[0; 512]);
+    let max = 128 * size_of_message("foo", &[0; 512]);
     let config = StoreConfig { bytes_max: Some(max), ..StoreConfig::default() };
     each(&large(), &config, |fixture| {
-        for (count, first, last) in [(1024, 1, 1024), (10, 11, 1034)] {
+        for (count, first, last) in [(128, 1, 128), (10, 11, 138)] {
             put_many(fixture, "foo", &[0; 512], count);
-            assert_eq!(fixture.range(), (1024, first, last));
+            assert_eq!(fixture.range(), (128, first, last));
             assert_eq!(fixture.store.state().bytes, max);
         }
         check_restarts(fixture);
@@ -150,7 +150,7 @@ fn file_store_update_max_msgs_per_subject() {
 fn file_store_rebuild_state_properly_with_max_msgs_per_subject() {
     each(&small(4096), &per_subject(1), |fixture| {
         fixture.put("baz", b"");
-        for _ in 0..1000 {
+        for _ in 0..300 {
             fixture.put("foo", b"");
             fixture.put("bar", b"");
         }
