@@ -89,9 +89,11 @@ impl FileStore {
             self.read_message_caches();
         } else {
             let last = self.remembered_last().filter(|_| !self.file_config.is_replicated);
+            let (missing, lost) = self.missing_blocks(&numbers);
             self.scan_all(&numbers)?;
             last.map_or(Ok(()), |last| self.keep_last(last))
                 .map_err(|source| self.write_error(source))?;
+            self.note_missing(missing, &lost).map_err(|source| self.write_error(source))?;
         }
         if !self.is_stopped {
             self.convert_blocks().map_err(|source| self.write_error(source))?;
@@ -112,6 +114,22 @@ impl FileStore {
             return Ok(());
         }
         self.skip_sequences(None, missing, last.time, true).map(drop)
+    }
+
+    /// Adds blocks that are missing to what is damaged. All of that is said once.
+    fn note_missing(
+        &mut self,
+        missing: Vec<Damaged>,
+        lost: &SequenceSet,
+    ) -> Result<(), StoreError> {
+        self.damaged.extend(missing);
+        let lost: Vec<u64> = lost.iter().filter(|&seq| self.deleted.contains(seq)).collect();
+        self.lost.extend(lost);
+        if self.damaged.is_empty() || self.is_stopped {
+            return Ok(());
+        }
+        self.sync_log()?;
+        self.forget_index()
     }
 
     fn enforce_at_start(&mut self, now: Timestamp) -> Result<(), StoreError> {
