@@ -2,36 +2,34 @@
 //! on one stream and spread over 1,000, with what one sync takes beside it.
 //!
 //! Not by criterion: what counts is how a thread that changes and one that syncs work together.
-//! `cargo bench -p natsd-store --bench journal [-- DIR]`; DIR decides on which disk.
+//! `cargo bench -p natsd-store --bench journal [-- DIR [SECONDS]]`; DIR decides on which disk,
+//! SECONDS is a pause before each.
 #![expect(clippy::print_stdout, reason = "the report is the product")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use natsd_base::Timestamp;
-use natsd_store::block::{BlockHash, Record, RecordKind};
 use natsd_store::journal::{
     Change, GroupId, Journal, JournalConfig, JournalError, Lsn, Recovery, SyncBatch,
 };
-use natsd_store::{Disk, DiskFile, RealDisk};
+use natsd_store::{
+    Disk, DiskFile, FileStore, FileStoreConfig, NewMessage, RealDisk, StoreConfig, StreamStore,
+};
 
 const IN_FLIGHT: u64 = 1000;
 /// Threads that sync files for checkpoints; the file system joins their syncs.
 const POOL: usize = 4;
 const RUN: Duration = Duration::from_secs(1);
 
-/// What a stream's store does with a message, without its index: a record into the last block,
-/// handed to the page cache at the end of a turn, or when it is long.
 struct Stream {
     group: GroupId,
     seq: u64,
-    hash: BlockHash,
-    file: Box<dyn DiskFile>,
-    offset: u64,
-    buffer: Vec<u8>,
+    /// None for the journal alone.
+    store: Option<FileStore>,
 }
 
 /// When blocks are handed to the page cache.
@@ -41,39 +39,47 @@ enum Flush {
     NoBlocks,
     /// Before the acknowledgement.
     EachTurn,
-    /// When 16 KiB have come together, as in Go.
+    /// When 16 KiB have come together, as Go does with replicated streams.
     Lazily,
 }
 
 impl Stream {
     fn flush(&mut self) {
-        if !self.buffer.is_empty() {
-            self.file.write_all_at(&self.buffer, self.offset).expect("disk");
-            self.offset += self.buffer.len() as u64;
-            if self.offset > 8 * 1024 * 1024 {
-                self.offset = 0; // The next block, for the price of one.
-            }
-            self.buffer.clear();
+        if let Some(store) = &mut self.store {
+            store.flush().expect("disk");
         }
     }
 
     /// Whether the journal had room for a message.
-    fn append(&mut self, journal: &mut Journal, body: &[u8], flush: Flush) -> bool {
+    fn append(&mut self, journal: &mut Journal, body: &[u8]) -> bool {
         let (seq, timestamp, subject) = (self.seq + 1, Timestamp(1), &b"orders.new"[..]);
         let change = Change::Append { seq, timestamp, subject, headers: b"", body };
         match journal.append(self.group, &change) {
             Ok(_) => {}
             Err(JournalError::Full) => return false,
+            Err(JournalError::Large) => {
+                let file =
+                    self.store.as_mut().and_then(|store| store.unsynced_file().expect("disk"));
+                match journal.settle(self.group, file.into_iter().collect()) {
+                    Ok(_) => {}
+                    Err(JournalError::Full) => return false,
+                    Err(error) => panic!("{error}"),
+                }
+            }
             Err(error) => panic!("{error}"),
         }
         self.seq = seq;
-        if flush != Flush::NoBlocks {
-            let kind = RecordKind::Message;
-            let record = Record { seq, timestamp, kind, subject, headers: b"", body };
-            record.encode(&self.hash, &mut self.buffer).expect("it is small");
-            if self.buffer.len() > 16 * 1024 {
-                self.flush();
-            }
+        if let Some(store) = &mut self.store {
+            let message = NewMessage {
+                subject,
+                headers: b"",
+                body,
+                seq: Some(seq),
+                timestamp,
+                ttl: None,
+                may_refuse: false,
+            };
+            store.store(message).expect("disk");
         }
         true
     }
@@ -85,26 +91,26 @@ enum Done {
     Checkpoint(GroupId, Lsn),
 }
 
-fn block_path(dir: &Path, number: usize) -> PathBuf {
-    dir.join(format!("{number}.blk"))
-}
-
-fn streams(dir: &Path, journal: &mut Journal, count: usize) -> Vec<Stream> {
-    let disk = RealDisk::new();
+fn streams(dir: &Path, journal: &mut Journal, count: usize, flush: Flush) -> Vec<Stream> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::new());
+    let open = |number: usize| {
+        let write_buffer_max = if flush == Flush::Lazily { 16 * 1024 } else { 1024 * 1024 };
+        let config =
+            FileStoreConfig { write_buffer_max, ..FileStoreConfig::new(&format!("S{number}")) };
+        let dir = dir.join(format!("S{number}"));
+        let limits = StoreConfig { messages_max: Some(1_000_000), ..StoreConfig::default() };
+        FileStore::open(Arc::clone(&disk), &dir, config, limits, Timestamp(1)).expect("disk")
+    };
     let stream = |number: usize| Stream {
         group: journal.register(&format!("A/streams/S{number}"), 1).expect("a name"),
         seq: 0,
-        hash: BlockHash::new(&format!("S{number}"), 1),
-        file: disk.open(&block_path(dir, number), true).expect("disk"),
-        offset: 0,
-        buffer: Vec::new(),
+        store: (flush != Flush::NoBlocks).then(|| open(number)),
     };
     (0..count).map(stream).collect()
 }
 
 /// The thread that changes things, as a shard is.
 struct Shard<'a> {
-    dir: &'a Path,
     journal: Journal,
     streams: Vec<Stream>,
     flush: Flush,
@@ -125,7 +131,7 @@ impl Shard<'_> {
         let first = self.sent;
         while self.sent - self.acknowledged < in_flight_max {
             let stream = self.next % self.streams.len();
-            if !self.streams[stream].append(&mut self.journal, self.body, self.flush) {
+            if !self.streams[stream].append(&mut self.journal, self.body) {
                 self.full += 1;
                 break;
             }
@@ -141,7 +147,7 @@ impl Shard<'_> {
         }
     }
 
-    fn checkpoint(&mut self, to_pool: &mpsc::Sender<(GroupId, Lsn, PathBuf)>) {
+    fn checkpoint(&mut self, to_pool: &mpsc::Sender<(GroupId, Lsn, Box<dyn DiskFile>)>) {
         if self.checkpoints > 0 {
             return;
         }
@@ -149,9 +155,14 @@ impl Shard<'_> {
             let lsn = self.journal.last_of(group); // Later changes go with it.
             let stream = self.streams.iter().position(|stream| stream.group == group);
             let stream = stream.expect("all are there");
-            self.streams[stream].flush();
-            to_pool.send((group, lsn, block_path(self.dir, stream))).expect("it waits");
-            self.checkpoints += 1;
+            let store = self.streams[stream].store.as_mut();
+            match store.and_then(|store| store.unsynced_file().expect("disk")) {
+                Some(file) => {
+                    to_pool.send((group, lsn, file)).expect("it waits");
+                    self.checkpoints += 1;
+                }
+                None => self.journal.checkpointed(group, lsn),
+            }
         }
     }
 
@@ -177,7 +188,7 @@ impl Shard<'_> {
 fn start_threads<'scope>(
     scope: &'scope std::thread::Scope<'scope, '_>,
     batches: mpsc::Receiver<Box<SyncBatch>>,
-    due: mpsc::Receiver<(GroupId, Lsn, PathBuf)>,
+    due: mpsc::Receiver<(GroupId, Lsn, Box<dyn DiskFile>)>,
 ) -> mpsc::Receiver<Done> {
     let (to_shard, done) = mpsc::channel::<Done>();
     let batch_done = to_shard.clone();
@@ -194,8 +205,7 @@ fn start_threads<'scope>(
         let (due, to_shard) = (Arc::clone(&due), to_shard.clone());
         scope.spawn(move || {
             let next = || due.lock().expect("nobody panics").recv();
-            while let Ok((group, lsn, path)) = next() {
-                let file = RealDisk::new().open(&path, false).expect("disk");
+            while let Ok((group, lsn, file)) = next() {
                 file.sync_data().expect("disk");
                 if to_shard.send(Done::Checkpoint(group, lsn)).is_err() {
                     return;
@@ -207,15 +217,21 @@ fn start_threads<'scope>(
 }
 
 /// Appends for a while, and says how fast that was.
-fn measure(dir: &Path, stream_count: usize, flush: Flush, body_size: usize) {
-    let (median, slow) = sync_latency(dir);
+fn measure(root: &Path, pause: Duration, stream_count: usize, flush: Flush, body_size: usize) {
+    let (dir, journal_dir) = (&root.join("streams"), &root.join("journal"));
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new());
     let config = JournalConfig { salt: [1, 2], ..JournalConfig::default() };
-    let recovery = Recovery::scan(disk, &dir.join("journal")).expect("disk");
+    let recovery = Recovery::scan(disk, journal_dir).expect("disk");
     let mut journal = recovery.start(config).expect("disk");
-    let streams = streams(dir, &mut journal, stream_count);
+    while let Some(mut segment) = journal.prepare() {
+        segment.run();
+        journal.prepared(segment).expect("disk");
+    }
+    // A volume with a budget for writing gets some of it back.
+    std::thread::sleep(pause);
+    let (median, slow) = sync_latency(dir);
+    let streams = streams(dir, &mut journal, stream_count, flush);
     let mut shard = Shard {
-        dir,
         journal,
         streams,
         flush,
@@ -230,15 +246,15 @@ fn measure(dir: &Path, stream_count: usize, flush: Flush, body_size: usize) {
     };
     let (to_disk, batches) = mpsc::channel();
     let (to_pool, due) = mpsc::channel();
-    let (seconds, count, syncs) = std::thread::scope(|scope| {
+    let (seconds, count, syncs, cpu) = std::thread::scope(|scope| {
         let done = start_threads(scope, batches, due);
         // Half of them first, so that one half gathers while the other is under way.
         shard.turn(IN_FLIGHT / 2);
         let start = Instant::now();
         let mut warm = None;
-        while start.elapsed() < RUN * 2 {
+        while warm.is_none() || start.elapsed() < RUN * 2 {
             if warm.is_none() && start.elapsed() > RUN {
-                warm = Some((Instant::now(), shard.acknowledged, shard.syncs));
+                warm = Some((Instant::now(), shard.acknowledged, shard.syncs, cpu_time()));
             }
             if let Some(batch) = shard.journal.take_batch() {
                 shard.waiting.push_back((shard.journal.last(), shard.sent));
@@ -252,25 +268,37 @@ fn measure(dir: &Path, stream_count: usize, flush: Flush, body_size: usize) {
             }
             shard.turn(IN_FLIGHT);
         }
+        let (since, acknowledged, syncs, cpu) = warm.expect("it runs longer");
+        let (seconds, cpu) = (since.elapsed().as_secs_f64(), cpu_time() - cpu);
         drop((to_disk, to_pool));
-        let (since, acknowledged, syncs) = warm.expect("it ran long enough");
-        let seconds = since.elapsed().as_secs_f64();
-        (seconds, (shard.acknowledged - acknowledged) as f64, (shard.syncs - syncs) as f64)
+        let count = (shard.acknowledged - acknowledged) as f64;
+        (seconds, count, (shard.syncs - syncs) as f64, cpu as f64 / 1e3 / count)
     });
     let kind = match flush {
         Flush::NoBlocks => "journal alone",
-        Flush::EachTurn => "and blocks, flushed each turn",
-        Flush::Lazily => "and blocks, flushed lazily",
+        Flush::EachTurn => "file store, flushed each turn",
+        Flush::Lazily => "file store, flushed lazily",
     };
     println!(
-        "{stream_count:5} streams, {body_size:5} B, {kind:30} {:6.2} M/s, {:5.0} a sync, \
-         {:4.0} µs; one sync before: p50 {median} µs, p99 {slow} µs; full {} times",
+        "{stream_count:5} streams, {body_size:5} B, {kind:30} {:6.2} M/s, {cpu:5.2} µs CPU each, \
+         {:5.0} a sync, {:4.0} µs; one sync before: p50 {median} µs, p99 {slow} µs; full {} times",
         count / seconds / 1e6,
         count / syncs,
         seconds / syncs * 1e6,
         shard.full,
     );
     std::fs::remove_dir_all(dir).expect("disk");
+}
+
+/// Nanoseconds that all threads of the process have run: steadier than the rate where others use
+/// the machine too. Zero where the system does not say.
+fn cpu_time() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let times = tasks.filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    times.sum()
 }
 
 /// What one sync takes after writing a page over an old one: the median and the slowest but one
@@ -293,12 +321,16 @@ fn sync_latency(dir: &Path) -> (u128, u128) {
 }
 
 fn main() {
-    let dir = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let root = dir.map_or_else(std::env::temp_dir, Into::into);
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let root = arguments.next().map_or_else(std::env::temp_dir, Into::into);
+    let pause = arguments.next().and_then(|seconds| seconds.parse().ok());
+    let pause = Duration::from_secs(pause.unwrap_or(0));
     let dir = root.join(format!("natsd-journal-bench-{}", std::process::id()));
     for flush in [Flush::NoBlocks, Flush::EachTurn, Flush::Lazily] {
         for stream_count in [1, 1000] {
-            measure(&dir, stream_count, flush, 128);
+            measure(&dir, pause, stream_count, flush, 128);
         }
     }
+    measure(&dir, pause, 1, Flush::EachTurn, 1024);
+    std::fs::remove_dir_all(dir).expect("disk");
 }

@@ -133,6 +133,9 @@ pub struct FileStoreConfig {
     pub write_buffer_max: usize,
     /// Nothing is written, not even what recovery would repair.
     pub read_only: bool,
+    /// Peers have what is missing here. Otherwise a sequence that `index.db` names is never given
+    /// away again, even when its message is lost. Go: `AsyncFlush`.
+    pub is_replicated: bool,
     /// How blocks and the index are encrypted, if they are.
     pub keys: Option<FileStoreKeys>,
     /// Seeds what erased messages are overwritten with.
@@ -150,6 +153,7 @@ impl FileStoreConfig {
             cache_size_max: 32 * 1024 * 1024,
             write_buffer_max: 1024 * 1024,
             read_only: false,
+            is_replicated: false,
             keys: None,
             seed: 0,
         }

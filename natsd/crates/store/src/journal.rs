@@ -46,7 +46,7 @@ use change::Entry;
 use frame::{BATCH_HEADER_SIZE, BATCH_SIZE_MAX, BatchHeader, PAGE_SIZE, SegmentHeader, next_page};
 use groups::Groups;
 
-pub use batch::SyncBatch;
+pub use batch::{NewSegment, SyncBatch};
 pub use change::{Change, ReplayError, purge_bound};
 pub use delta::ConsumerDelta;
 pub use groups::GroupId;
@@ -229,6 +229,7 @@ pub struct Journal {
     is_under_way: bool,
     /// A segment got free, and no batch has said so yet.
     is_note_due: bool,
+    is_preparing: bool,
     spare: Vec<u8>,
     failure: Option<String>,
 }
@@ -679,6 +680,40 @@ impl Journal {
             segment.checkpointed += 1;
         }
         true
+    }
+
+    /// A segment to be written before it is needed, while there are fewer than the configuration
+    /// says. For a journal that is in use; one that is hardly used stays small without.
+    pub fn prepare(&mut self) -> Option<NewSegment> {
+        if self.is_preparing
+            || self.segments.len() >= self.config.segments
+            || self.config.policy == SyncPolicy::Interval
+        {
+            return None;
+        }
+        self.is_preparing = true;
+        let path = segment_path(&self.dir, self.next_number);
+        self.next_number += 1;
+        Some(NewSegment {
+            disk: Arc::clone(&self.disk),
+            dir: self.dir.clone(),
+            path,
+            size: self.config.segment_size,
+            outcome: None,
+        })
+    }
+
+    /// Takes a segment that was written. An error is no harm: segments grow by use, too.
+    pub fn prepared(&mut self, segment: NewSegment) -> Result<(), JournalError> {
+        self.is_preparing = false;
+        match segment.outcome {
+            Some(Ok(())) => {
+                self.segments.push(Segment::unused(segment.path, false, segment.size));
+                Ok(())
+            }
+            Some(Err(source)) => Err(JournalError::Write { source }),
+            None => Ok(()),
+        }
     }
 
     /// Ends in good order: the journal is empty then, and another server may take the files.

@@ -53,10 +53,14 @@ impl Sources {
             return;
         }
         let Some(value) = headers::text(message_headers, SOURCE) else { return };
-        if let Some((name, state)) = parse_source(value)
-            && let Some(known) = self.states.get_mut(&name)
-        {
-            *known = state;
+        if let Some((name, state)) = parse_source(value) {
+            if let Some(known) = self.states.get_mut(&name) {
+                *known = state;
+            }
+        } else if let Some((stream, seq)) = parse_old_source(value) {
+            for (_, known) in self.states.iter_mut().filter(|(name, _)| is_of(name, stream)) {
+                *known = SourceState { seq, identity: Vec::new() };
+            }
         }
     }
 
@@ -67,12 +71,28 @@ impl Sources {
     }
 
     /// Takes over what a leader or `sources.db` knows; of sources it does not name nothing is
-    /// known then.
+    /// known then. Those that it names and that are not configured here are followed too: the
+    /// leader knows the configuration that comes.
     pub(crate) fn apply(&mut self, known: &BTreeMap<Vec<u8>, SourceState>) {
-        for (name, state) in &mut self.states {
-            *state = known.get(name).cloned().unwrap_or_default();
+        if self.states.is_empty() {
+            return;
         }
+        self.states.values_mut().for_each(|state| *state = SourceState::default());
+        self.states.extend(known.iter().map(|(name, state)| (name.clone(), state.clone())));
     }
+}
+
+/// The stream and sequence in a header of a server before 2.10: `stream sequence`.
+fn parse_old_source(value: &[u8]) -> Option<(&[u8], u64)> {
+    let at = value.iter().position(|&byte| byte == b' ')?;
+    let (stream, seq) = value.split_at(at);
+    Some((stream, std::str::from_utf8(seq.get(1..)?).ok()?.parse().ok()?))
+}
+
+/// Whether the source with this index name is the stream. That of another account or domain has a
+/// hash behind the stream's name.
+fn is_of(name: &[u8], stream: &[u8]) -> bool {
+    name.strip_prefix(stream).is_some_and(|rest| matches!(rest.first(), Some(b' ' | b':')))
 }
 
 /// The index name and state in `stream sequence filter transform subject [identity]`. Headers of

@@ -312,7 +312,11 @@ impl State {
     /// How many of `wanted` more bytes the disk has room for.
     fn room(&self, wanted: u64) -> u64 {
         let Some(capacity) = self.faults.capacity else { return wanted };
-        let used: u64 = self.files.iter().map(|file| file.content.len() as u64).sum();
+        let size_of = |entry: &Entry| match entry {
+            Entry::File(file) => self.files[*file].content.len() as u64,
+            Entry::Dir => 0,
+        };
+        let used: u64 = self.entries.values().map(size_of).sum();
         capacity.saturating_sub(used).min(wanted)
     }
 }

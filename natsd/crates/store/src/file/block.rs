@@ -34,6 +34,9 @@ pub(super) struct Block {
     pub(super) schedules: u64,
     /// The last 8 bytes of the records. Known of the last block.
     pub(super) last_hash: [u8; 8],
+    /// The size of the messages and the stream's first sequence when there was nothing to take
+    /// out of the block.
+    pub(super) tidied: Option<(u64, u64)>,
     pub(super) cache: Option<Box<BlockCache>>,
 }
 
@@ -50,6 +53,7 @@ impl Block {
             ttls: 0,
             schedules: 0,
             last_hash: [0; 8],
+            tidied: None,
             cache: None,
         }
     }

@@ -18,6 +18,7 @@
 //! a Go server's is taken too.
 #![warn(clippy::indexing_slicing)]
 
+use std::io;
 use std::path::PathBuf;
 
 use super::FileStore;
@@ -82,7 +83,10 @@ impl FileStore {
             self.write_file(&self.cache_path("sched.db"), &bytes)?;
         }
         let known = self.sources.known();
-        if !known.is_empty() {
+        if known.is_empty() {
+            // It would be what sources say that come back later.
+            let _: io::Result<()> = self.disk.remove_file(&self.sources_path());
+        } else {
             let content = encode_sources(&known, high_seq);
             let bytes = with_trailer(&name, content, std::iter::empty());
             self.write_file(&self.sources_path(), &bytes)?;
@@ -130,6 +134,7 @@ impl FileStore {
                 && high_seq <= self.state.last_seq + 1
             {
                 self.sources.apply(&known);
+                self.sources.configure(&self.config.sources);
                 start = high_seq;
             }
         }

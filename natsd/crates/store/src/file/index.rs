@@ -22,9 +22,12 @@
 //! Source: Go `server/filestore.go` (`_writeFullState`, `recoverFullState`).
 #![warn(clippy::indexing_slicing)]
 
+use std::io;
+
 use highway::{HighwayHash, HighwayHasher, Key};
 use natsd_base::Timestamp;
 use natsd_subject::SubjectTree;
+use natsd_subject::subject::is_valid_stored_subject;
 use sha2::{Digest, Sha256};
 
 use super::FileStore;
@@ -105,7 +108,9 @@ impl Index {
             let has_last = version >= 4 || total > 1;
             let last_block = if has_last { take_number(input)? } else { first_block };
             let info = SubjectInfo { total, first_block, last_block, ..SubjectInfo::default() };
-            if total == 0 || index.subjects.insert(subject, info).is_some() {
+            // Go servers have written subjects that were overwritten in memory.
+            let is_sound = total > 0 && is_valid_stored_subject(subject);
+            if !is_sound || index.subjects.insert(subject, info).is_some() {
                 return None;
             }
         }
@@ -221,8 +226,26 @@ impl FileStore {
         self.needs_dir_sync |= self.disk.remove_file(&self.index_path()).is_ok();
     }
 
-    /// The index, if it says what these blocks hold.
-    fn read_index(&self, numbers: &[u32]) -> Option<(Index, u64)> {
+    /// Removes the index for good, before sequences that it names are given away again.
+    pub(super) fn forget_index(&mut self) -> Result<(), StoreError> {
+        match self.disk.remove_file(&self.index_path()) {
+            Ok(()) => {
+                self.needs_dir_sync = true;
+                self.sync_names()
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The last sequence that was given away when the index was written, whatever became of the
+    /// blocks.
+    pub(super) fn remembered_last(&self) -> Option<Mark> {
+        let StreamState { last_seq, last_time, .. } = self.read_index_file()?.state;
+        Some(Mark { seq: last_seq, time: last_time.unwrap_or(Timestamp(0)) })
+    }
+
+    fn read_index_file(&self) -> Option<Index> {
         let bytes = self.disk.open(&self.index_path(), false).ok()?.read_all().ok()?;
         let (content, hash) = bytes.split_last_chunk::<8>()?;
         if checksum(&self.file_config.name, content) != *hash {
@@ -233,7 +256,12 @@ impl FileStore {
             Some(keys) => keys.keys.open(content).ok(),
             None => None,
         };
-        let mut index = Index::decode(opened.as_deref().unwrap_or(content))?;
+        Index::decode(opened.as_deref().unwrap_or(content))
+    }
+
+    /// The index, if it says what these blocks hold.
+    fn read_index(&self, numbers: &[u32]) -> Option<(Index, u64)> {
+        let mut index = self.read_index_file()?;
         if !index.blocks.iter().map(|block| block.number).eq(numbers.iter().copied()) {
             return None;
         }

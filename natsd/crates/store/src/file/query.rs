@@ -63,6 +63,7 @@ impl FileStore {
         for _ in 0..READ_ATTEMPTS {
             if let Some(cache) = self.read_cache(index, number)? {
                 self.blocks[index].cache = Some(Box::new(cache));
+                self.touch(number);
                 self.make_room(number);
                 return Ok(());
             }
@@ -155,7 +156,7 @@ impl FileStore {
     }
 
     /// Lets go of the caches that were used least, but for that of `number` and the last block.
-    fn make_room(&mut self, number: u32) {
+    pub(super) fn make_room(&mut self, number: u32) {
         let last = self.blocks.back().map(|block| block.number);
         let index_of = |store: &Self, number| store.block_from(number);
         let mut size: usize = self
@@ -181,11 +182,19 @@ impl FileStore {
 
     /// The message of a sequence that has one.
     pub(super) fn message(&mut self, seq: u64) -> Result<StoredMessage<'_>, StoreError> {
-        let index = self.block_of(seq);
+        let mut index = self.block_of(seq);
         if index >= self.blocks.len() {
             return Err(StoreError::NotFound);
         }
-        let cache = self.load_block(index, seq)?;
+        let loaded = self.load_block(index, seq).map(drop);
+        if loaded == Err(StoreError::Damaged) && self.is_live(seq) {
+            // Everything was scanned anew, and it was another message that was hit.
+            index = self.block_of(seq);
+            self.load_block(index, seq)?;
+        } else {
+            loaded?;
+        }
+        let cache = self.blocks[index].cache.as_ref().expect("it was loaded");
         let (record, _) = cache.get(seq).ok_or(StoreError::Damaged)?;
         Ok(StoredMessage {
             seq,
@@ -282,8 +291,12 @@ impl FileStore {
         let mut looked_at = 0;
         let mut asked = false;
         let mut index = self.block_of(first);
-        while index < self.blocks.len() {
-            if self.blocks[index].count > 0 {
+        let mut upto = u32::MAX;
+        while let Some(block) = self.blocks.get(index).filter(|block| block.number <= upto) {
+            let is_loaded = block.cache.as_ref().is_some_and(|cache| cache.start == 0);
+            // Where subjects are few, asking them costs less than reading a block.
+            let is_asked = !asked && !is_loaded && self.subjects.len() as u64 <= block.count + 64;
+            if block.count > 0 && !is_asked {
                 let cache = self.load_block(index, 0)?;
                 for (seq, bytes) in cache.range(start, u64::MAX) {
                     if filter.matches(subject_of(bytes)) {
@@ -295,12 +308,14 @@ impl FileStore {
                     }
                 }
             }
-            if looked_at >= few && !asked {
+            if is_asked || looked_at >= few && !asked {
                 asked = true;
                 let here = self.blocks[index].number;
                 let mut bound = None;
+                upto = 0;
                 self.for_each_subject(filter, |_, info| {
                     if info.last_block >= here && (info.last == 0 || info.last >= start) {
+                        upto = upto.max(info.last_block);
                         let first = info.first_block.max(here);
                         bound = Some(bound.map_or(first, |bound: u32| bound.min(first)));
                     }
@@ -371,8 +386,24 @@ impl FileStore {
             return Ok(SubjectState::default());
         }
         let first = self.next_matching(filter, start)?.unwrap_or(0);
+        if start == self.state.first_seq && first > 0 {
+            self.note_first(filter, first);
+        }
         let last = self.previous_matching(filter, u64::MAX)?.unwrap_or(0);
         Ok(SubjectState { messages, first, last })
+    }
+
+    /// Notes that nothing of `filter` is before its message `first`, so that the blocks before are
+    /// not read for that again.
+    fn note_first(&mut self, filter: Filter<'_>, first: u64) {
+        let number = self.blocks[self.block_of(first)].number;
+        if let Filter::One(filter) = filter {
+            self.subjects.for_each_matching_mut(filter, |_, info| {
+                if info.first == 0 {
+                    info.first_block = info.first_block.max(number);
+                }
+            });
+        }
     }
 
     /// How many messages of `filter` there are from `start` on, or how many subjects of it whose
@@ -396,10 +427,11 @@ impl FileStore {
         }
         let index = self.block_of(start);
         let here = self.blocks[index].number;
+        let is_all = start == self.state.first_seq;
         let (mut sure, mut between, mut total) = (0, false, 0);
         self.for_each_subject(filter, |_, info| {
             total += info.total;
-            if info.first_block > here || info.first >= start {
+            if is_all || info.first_block > here || info.first >= start {
                 sure += info.total;
             } else if info.last_block >= here && (info.last == 0 || info.last >= start) {
                 between = true;
@@ -446,10 +478,11 @@ impl FileStore {
     fn count_last_from(&mut self, start: u64, filter: Filter<'_>) -> Result<u64, StoreError> {
         let index = self.block_of(start);
         let here = self.blocks[index].number;
+        let is_all = start == self.state.first_seq;
         let mut count = 0;
         let mut unknown: Vec<Box<[u8]>> = Vec::new();
         self.for_each_subject(filter, |subject, info| {
-            if info.last >= start {
+            if is_all || info.first_block > here || info.last >= start {
                 count += 1;
             } else if info.last == 0 && info.last_block >= here {
                 unknown.push(subject.into());

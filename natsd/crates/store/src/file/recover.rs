@@ -89,7 +89,10 @@ impl FileStore {
         if self.recover_by_index(&numbers) {
             self.read_message_caches();
         } else {
+            let last = self.remembered_last().filter(|_| !self.file_config.is_replicated);
             self.scan_all(&numbers)?;
+            last.map_or(Ok(()), |last| self.keep_last(last))
+                .map_err(|source| self.write_error(source))?;
         }
         if !self.is_stopped {
             self.convert_blocks().map_err(|source| self.write_error(source))?;
@@ -101,6 +104,15 @@ impl FileStore {
         }
         self.find_oldest();
         Ok(())
+    }
+
+    /// Goes on behind a sequence that was given away, though nothing is left of it.
+    fn keep_last(&mut self, last: Mark) -> Result<(), StoreError> {
+        let missing = last.seq.saturating_sub(self.state.last_seq);
+        if missing == 0 || missing > GAP_MAX || self.is_stopped {
+            return Ok(());
+        }
+        self.skip_sequences(None, missing, last.time, true).map(drop)
     }
 
     fn enforce_at_start(&mut self, now: Timestamp) -> Result<(), StoreError> {
@@ -174,7 +186,8 @@ impl FileStore {
         Ok(numbers)
     }
 
-    /// Removes files that were being written when a server stopped.
+    /// Removes files that were being written when a server stopped, and what Go servers before
+    /// 2.10 kept beside the blocks.
     fn remove_leftovers(&mut self) -> Result<(), FileStoreError> {
         if self.file_config.read_only {
             return Ok(());
@@ -189,6 +202,8 @@ impl FileStore {
             let is_ours = number_of(name, ".blk.tmp").is_some()
                 || number_of(name, ".new").is_some()
                 || number_of(name, ".key.tmp").is_some()
+                || number_of(name, ".idx").is_some()
+                || number_of(name, ".fss").is_some()
                 || matches!(name, "index.db.tmp" | "thw.db.tmp");
             if is_ours {
                 let path = self.messages_dir.join(name);
@@ -202,6 +217,7 @@ impl FileStore {
 
     /// Scans everything anew, because something is not what it was thought to be.
     pub(super) fn rebuild(&mut self) -> Result<(), StoreError> {
+        let last = self.last_mark();
         if !self.is_stopped {
             self.sync_log()?;
             self.remove_index();
@@ -216,6 +232,7 @@ impl FileStore {
             | FileStoreError::TooLarge { .. }
             | FileStoreError::TooSparse => StoreError::Damaged,
         })?;
+        self.keep_last(last)?;
         // The time only matters for schedules that fire again and again; they catch up.
         self.recover_by_headers(self.state.last_time.unwrap_or(Timestamp(0)))?;
         self.oldest = None;

@@ -5,6 +5,7 @@
 
 use super::block::Mark;
 use super::cache::BlockCache;
+use super::write::tombstone;
 use super::{Compression, FileStore};
 use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind, erase_record};
 use crate::stream_store::StoreError;
@@ -199,12 +200,16 @@ impl FileStore {
         if self.blocks.get(index).is_none_or(|block| block.number != number || block.count == 0) {
             return Ok(());
         }
-        self.compact_block(index)
+        self.compact_block(index).map(drop)
     }
 
-    /// Takes out of a full block what is not needed any more.
-    fn compact_block(&mut self, index: usize) -> Result<(), StoreError> {
+    /// Takes out of a full block what is not needed any more; whether there was something.
+    fn compact_block(&mut self, index: usize) -> Result<bool, StoreError> {
         self.load_block(index, 0)?;
+        let cache = self.blocks[index].cache.as_ref().expect("it was loaded");
+        if self.needed_records(index, cache).len() == cache.records.len() {
+            return Ok(false);
+        }
         if self.is_last_silent {
             self.prepare(EMPTY_RECORD_SIZE)?;
         }
@@ -225,7 +230,7 @@ impl FileStore {
         }
         self.blocks[index].cache = None;
         self.cached.retain(|&other| other != number);
-        Ok(())
+        Ok(true)
     }
 
     /// Rewrites one full block of which more than half is removed; whether there was one. To be
@@ -240,19 +245,24 @@ impl FileStore {
             };
             self.blocks[index].size = Some(usize::try_from(size).unwrap_or(usize::MAX));
             let block = &self.blocks[index];
-            if block.bytes * 2 >= size {
+            // It may be full of tombstones that are needed.
+            let now = (block.bytes, self.state.first_seq);
+            if block.bytes * 2 >= size || block.tidied == Some(now) {
                 continue;
             }
             self.load_block(index, 0)?;
             if self.blocks[index].count > 0 {
-                self.compact_block(index)?;
-                return Ok(true);
+                if self.compact_block(index)? {
+                    return Ok(true);
+                }
+            } else {
+                let count = self.blocks.len();
+                self.drop_empty_block(index);
+                if self.blocks.len() < count {
+                    return Ok(true);
+                }
             }
-            let count = self.blocks.len();
-            self.drop_empty_block(index);
-            if self.blocks.len() < count {
-                return Ok(true);
-            }
+            self.blocks[index].tidied = Some(now);
         }
         Ok(false)
     }
@@ -273,14 +283,15 @@ impl FileStore {
         let mut record = cache_bytes(&self.blocks[index].cache, range).to_vec();
         erase_record(&hash, &mut record, &mut self.prng).map_err(|_| StoreError::Damaged)?;
         let time = self.message(seq)?.timestamp;
-        if seq == self.state.last_seq {
+        let is_last_block = index + 1 == self.blocks.len();
+        if seq == self.state.last_seq && !is_last_block {
             // An erased record does not tell the time of the last sequence, its tombstone does.
             self.append_tombstone(seq, time);
             self.drop_message(index, seq);
             let is_there = self.blocks.get(index).is_some_and(|block| block.number == number);
             self.sync_log()?;
             if is_there {
-                self.overwrite_on_disk(index, offset, &record)?;
+                self.overwrite_on_disk(index, offset, &record, b"")?;
             }
         } else {
             if self.is_head_untold && self.state.first_seq > 1 {
@@ -288,7 +299,12 @@ impl FileStore {
                 self.append_floor(self.state.first_seq - 1);
             }
             self.sync_log()?;
-            self.overwrite_on_disk(index, offset, &record)?;
+            let mut told = Vec::new();
+            if seq == self.state.last_seq {
+                // Both at once, so that nothing has changed when it fails.
+                tombstone(seq, time, b"").encode(&hash, &mut told).expect("it is small");
+            }
+            self.overwrite_on_disk(index, offset, &record, &told)?;
             self.append_tombstone(seq, time);
             self.drop_message(index, seq);
         }
@@ -297,12 +313,14 @@ impl FileStore {
         Ok(true)
     }
 
-    /// Puts other bytes in place of those at `offset` of a block. The log is durable.
+    /// Puts other bytes in place of those at `offset` of a block, and `tail` behind it: the records
+    /// that are appended to the log next. The log is durable.
     fn overwrite_on_disk(
         &mut self,
         index: usize,
         offset: usize,
         record: &[u8],
+        tail: &[u8],
     ) -> Result<(), StoreError> {
         // The index would still fit the log.
         self.remove_index();
@@ -310,6 +328,7 @@ impl FileStore {
         self.load_block(index, 0)?;
         let mut records = self.blocks[index].cache.as_ref().expect("loaded").records.clone();
         records[offset..offset + record.len()].copy_from_slice(record);
+        records.extend(tail);
         let is_full = index + 1 < self.blocks.len();
         let compression = if is_full { self.file_config.compression } else { Compression::None };
         self.replace_block(index, &records, compression)

@@ -143,16 +143,47 @@ impl FileStore {
         let mut left = total.saturating_sub(keep);
         let end = if seq == 0 { u64::MAX } else { seq };
         let (mut purged, mut start) = (0, 0);
+        let mut head = (0, Vec::new());
         while left > 0
             && let Some(found) = self.next_matching(filter, start)?.filter(|&found| found < end)
         {
-            self.remove_message(found, true)?;
+            if found == self.state.first_seq {
+                self.remove_head(found, &mut head)?;
+            } else {
+                self.remove_message(found, true)?;
+            }
             purged += 1;
             left -= 1;
             start = found + 1;
         }
+        self.tell_removed_head(head)?;
         self.find_oldest();
         Ok(purged)
+    }
+
+    /// Removes the first message without a trace, and notes those removed from its block so far.
+    fn remove_head(&mut self, seq: u64, head: &mut (u32, Vec<Mark>)) -> Result<(), StoreError> {
+        let number = self.blocks[self.block_of(seq)].number;
+        let time = self.message(seq)?.timestamp;
+        self.remove_message(seq, false)?;
+        if head.0 != number {
+            *head = (number, Vec::new());
+        }
+        head.1.push(Mark { seq, time });
+        Ok(())
+    }
+
+    /// Writes one record for all that was removed at the head, and one for each message whose
+    /// block is still there, for a Go server.
+    fn tell_removed_head(&mut self, head: (u32, Vec<Mark>)) -> Result<(), StoreError> {
+        let (number, marks) = head;
+        if self.blocks.front().is_some_and(|block| block.number == number) {
+            for Mark { seq, time } in marks {
+                self.prepare(self.tombstone_size())?;
+                self.append_tombstone(seq, time);
+            }
+        }
+        self.tell_head()
     }
 
     /// Removes every message and sequence above `seq`.
@@ -176,8 +207,8 @@ impl FileStore {
             }
         }
         // The index is found to be stale by the last checksum, but not if the log comes back to
-        // the same record.
-        self.remove_index();
+        // the same record; and the last sequence that it names is believed.
+        self.forget_index()?;
         self.sync_names()?;
         let index = self.block_of(seq);
         let (records, last_time) = self.truncated_records(index, seq)?;
@@ -371,7 +402,7 @@ impl FileStore {
     /// Begins the stream anew.
     fn reset(&mut self, now: Timestamp) -> Result<(), StoreError> {
         if !self.blocks.is_empty() {
-            self.remove_index();
+            self.forget_index()?;
             self.sync_log()?;
             self.write_intent(usize::MAX)?;
         }

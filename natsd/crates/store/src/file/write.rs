@@ -79,7 +79,7 @@ impl FileStore {
         error
     }
 
-    fn last_mark(&self) -> Mark {
+    pub(super) fn last_mark(&self) -> Mark {
         let time = self.state.last_time.unwrap_or(Timestamp(0));
         Mark { seq: self.state.last_seq, time }
     }
@@ -209,6 +209,7 @@ impl FileStore {
             let hash = BlockHash::new(&self.file_config.name, number);
             last.cache = Some(Box::new(BlockCache::new(hash, start)));
             self.touch(number);
+            self.make_room(number);
         }
         true
     }
@@ -325,6 +326,19 @@ impl FileStore {
             self.needs_dir_sync = false;
         }
         Ok(())
+    }
+
+    /// Hands everything to the disk and returns the file whose sync makes it durable, if there is
+    /// something to sync: for a journal, whose disk thread does it. Names are durable already.
+    pub fn unsynced_file(&mut self) -> Result<Option<Box<dyn DiskFile>>, StoreError> {
+        self.flush()?;
+        self.sync_names()?;
+        match self.blocks.back() {
+            Some(last) if self.needs_sync => {
+                Ok(Some(self.disk.open(&self.block_path(last.number), false)?))
+            }
+            Some(_) | None => Ok(None),
+        }
     }
 
     /// Makes everything durable. When this fails in syncing the store does not write any more.

@@ -64,6 +64,43 @@ pub struct SyncBatch {
     pub(super) outcome: Outcome,
 }
 
+/// A segment that is written with zeros before it is needed. Writing over what is there takes the
+/// file system no record of its own, so a sync takes half the time, and above all it does not
+/// wait for the data of other files. To be [run](NewSegment::run) by a thread that may wait long.
+#[derive(Debug)]
+pub struct NewSegment {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) dir: PathBuf,
+    pub(super) path: PathBuf,
+    pub(super) size: u64,
+    pub(super) outcome: Option<io::Result<()>>,
+}
+
+impl NewSegment {
+    /// Writes and syncs. How it ended is told by [`super::Journal::prepared`].
+    pub fn run(&mut self) {
+        self.outcome = Some(self.write());
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let file = self.disk.open(&self.path, true)?;
+        let zeros = vec![0; 1024 * 1024];
+        let mut offset = 0;
+        while offset < self.size {
+            let size = usize::try_from(self.size - offset).unwrap_or(zeros.len()).min(zeros.len());
+            let (part, _) = zeros.split_at(size);
+            if let Err(error) = file.write_all_at(part, offset) {
+                // It takes room that others need.
+                let _: io::Result<()> = self.disk.remove_file(&self.path);
+                return Err(error);
+            }
+            offset += size as u64;
+        }
+        file.sync_data()?;
+        self.disk.sync_dir(&self.dir)
+    }
+}
+
 /// Bytes before the records.
 pub(super) fn empty_buffer(buffer: &mut Vec<u8>, prefix: usize) {
     buffer.clear();

@@ -30,7 +30,7 @@
 use natsd_base::Timestamp;
 
 use super::ConsumerDelta;
-use crate::stream_store::{Filter, NewMessage, StoreError, StreamStore};
+use crate::stream_store::{Filter, NewMessage, StoreError, StoredMessage, StreamStore};
 use crate::ttl::Ttl;
 
 /// Size, group, kind.
@@ -140,6 +140,9 @@ pub enum ReplayError {
         /// The last sequence of the store.
         last: u64,
     },
+    /// The store has something else there, see [`Change::conflicts`].
+    #[error("the files are of a later time than the changes")]
+    Conflict,
     /// The change belongs to another kind of group.
     #[error("not a change of a stream")]
     NotOfStream,
@@ -199,6 +202,15 @@ impl Change<'_> {
             }
             Self::HardState { .. } | Self::Consumer(_) => Err(ReplayError::NotOfStream),
         }
+    }
+
+    /// Whether the store has something else under the sequence that was appended. Then its files
+    /// are of a later time, in which it went back: where the journal is damaged, what says so may
+    /// be lost, and nothing of this group may be made again.
+    pub fn conflicts(&self, store: &mut dyn StreamStore) -> bool {
+        let Self::Append { seq, timestamp, subject, headers, body } = *self else { return false };
+        let message = StoredMessage { seq, timestamp, subject, headers, body };
+        store.load(seq).is_ok_and(|found| found != message)
     }
 
     fn remove_from(

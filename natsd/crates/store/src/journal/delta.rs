@@ -32,7 +32,8 @@ pub struct ConsumerDelta<'a> {
     pub delivered: SequencePair,
     /// The acknowledgement floor, as it is now.
     pub ack_floor: SequencePair,
-    /// Stream sequences that are pending now, or no more.
+    /// Stream sequences that are pending now, or no more. Invariant: ascending, each once, and
+    /// none that is pending is above [`ConsumerDelta::delivered`].
     pub messages: Cow<'a, [(u64, Option<PendingMessage>)]>,
     /// How often these stream sequences were delivered again.
     pub redelivered: Cow<'a, [(u64, u64)]>,
@@ -52,7 +53,7 @@ impl ConsumerDelta<'_> {
             match state.pending.get_mut(&seq) {
                 Some(known) if known.delivered < pending.delivered => *known = pending,
                 // Delivered before this delta, and not pending: acknowledged since.
-                None if seq > before.0.stream => {
+                None if seq > before.0.stream && seq <= self.delivered.stream => {
                     state.pending.insert(seq, pending);
                 }
                 Some(_) | None => continue,
@@ -78,6 +79,7 @@ impl ConsumerDelta<'_> {
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        debug_assert!(self.messages.is_sorted_by(|(one, _), (other, _)| one < other));
         for pair in [self.delivered, self.ack_floor] {
             put_unsigned(out, pair.consumer);
             put_unsigned(out, pair.stream);
@@ -104,8 +106,12 @@ impl ConsumerDelta<'_> {
         };
         let (delivered, ack_floor) = (pair()?, pair()?);
         let mut messages = Vec::new();
+        let mut before = None;
         for _ in 0..take_unsigned(input)? {
             let seq = take_unsigned(input)?;
+            if before.replace(seq) >= Some(seq) {
+                return None; // Made again it would be another change.
+            }
             let (&kind, rest) = input.split_first()?;
             *input = rest;
             let pending = match kind {

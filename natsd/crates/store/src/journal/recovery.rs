@@ -397,6 +397,7 @@ impl Recovery {
             retry: None,
             is_under_way: false,
             is_note_due: false,
+            is_preparing: false,
             spare: Vec::new(),
             failure: None,
         };

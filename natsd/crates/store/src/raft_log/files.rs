@@ -7,11 +7,17 @@
 //! | `tav.idx` | term u64, whom it voted for 8 bytes, or nothing |
 //! | `peers.idx` | cluster size u32, number of peers u32, 8 bytes each, domain extension u16 |
 //! | `commit.idx` | commit index u64, HighwayHash-64 of that |
+//! | `tav.natsd`, `peers.natsd` | what `tav.idx` and `peers.idx` held when natsd wrote them, HighwayHash-64 |
 //! | `snapshots/snap.TERM.INDEX` | term u64, index u64, size of the peers u32, peers as above, data, HighwayHash-64 of all before |
 //!
 //! Hashes have the SHA-256 of the group's name for a key. `commit.idx` came with 2.15.1 and is a
 //! hint: what is wrong with it is as if it were not there. All others are needed. Every file is
 //! replaced whole: before or after, never between.
+//!
+//! Go's `tav.idx` and `peers.idx` have no checksum, so natsd keeps a copy of each that has one,
+//! written first. Terms only rise and a vote stays in its term: where the two say what cannot
+//! follow, the copy is right, else Go has written since. Peers that differ from the copy in one
+//! bit are the copy's.
 //!
 //! Source: Go `server/raft.go` (`writeTermVote`, `encodePeerState`, `encodeSnapshot`,
 //! `termAndIndexFromSnapFile`), and a Go server's files for `commit.idx`.
@@ -27,10 +33,12 @@ use sha2::{Digest, Sha256};
 use super::RaftLogError;
 use crate::disk::Disk;
 use crate::journal::Change;
-use crate::stream_dir::{ReplaceError, read_file, replace_files};
+use crate::stream_dir::{ReplaceError, is_one_bit_off, read_file, replace_files};
 
 const HARD_STATE_FILE: &str = "tav.idx";
+const HARD_STATE_COPY: &str = "tav.natsd";
 const PEERS_FILE: &str = "peers.idx";
+const PEERS_COPY: &str = "peers.natsd";
 const COMMIT_FILE: &str = "commit.idx";
 const SNAPSHOTS_DIR: &str = "snapshots";
 /// What was damaged and put aside goes here; Go ignores it.
@@ -59,6 +67,15 @@ pub struct HardState {
 impl HardState {
     pub(super) fn vote_of(vote: PeerId) -> Option<PeerId> {
         (vote != [0; 8]).then_some(vote)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (term, vote) = bytes.split_first_chunk()?;
+        let vote = match vote {
+            [] => None,
+            vote => Self::vote_of(vote.try_into().ok()?),
+        };
+        Some(Self { term: u64::from_le_bytes(*term), vote })
     }
 
     /// What a journal records.
@@ -249,15 +266,34 @@ impl RaftFiles {
         RaftLogError::Damaged { path: self.dir.join(name) }
     }
 
-    fn write(&mut self, dir: &Path, name: &str, content: &[u8]) -> Result<(), RaftLogError> {
+    fn write(&mut self, dir: &Path, files: &[(&str, &[u8])]) -> Result<(), RaftLogError> {
         self.check_stopped()?;
-        let replaced = replace_files(self.disk.as_ref(), dir, &[(name, content)]);
+        let replaced = replace_files(self.disk.as_ref(), dir, files);
         replaced.map_err(|ReplaceError { path, source, is_sync }| {
             if is_sync {
                 self.failure = Some(source.to_string());
             }
             RaftLogError::Disk { path, source }
         })
+    }
+
+    /// What natsd wrote last, if there is a good copy of it.
+    fn read_copy(&self, name: &str) -> Result<Option<Vec<u8>>, RaftLogError> {
+        let Some(bytes) = self.read(name)? else { return Ok(None) };
+        let content =
+            bytes.split_last_chunk().filter(|(content, sum)| self.hash.sum(content) == **sum);
+        Ok(content.map(|(content, _)| content.to_vec()))
+    }
+
+    /// Writes a file of Go's and natsd's copy of it.
+    fn write_with_copy(
+        &mut self,
+        name: &str,
+        copy: &str,
+        content: &[u8],
+    ) -> Result<(), RaftLogError> {
+        let sealed = [content, &self.hash.sum(content)].concat();
+        self.write(&self.dir.clone(), &[(copy, &sealed), (name, content)])
     }
 
     fn check_stopped(&self) -> Result<(), RaftLogError> {
@@ -270,26 +306,30 @@ impl RaftFiles {
     /// Term and vote; term 0 for a group that has none. A file that is cut is an error: Go takes
     /// it for a group that has not voted, which may then vote twice.
     pub fn read_hard_state(&self) -> Result<HardState, RaftLogError> {
-        let Some(bytes) = self.read(HARD_STATE_FILE)? else { return Ok(HardState::default()) };
-        let damaged = || self.damaged(HARD_STATE_FILE);
-        let (term, vote) = bytes.split_first_chunk().ok_or_else(damaged)?;
-        let vote = match vote {
-            [] => None,
-            vote => HardState::vote_of(vote.try_into().map_err(|_| damaged())?),
-        };
-        Ok(HardState { term: u64::from_le_bytes(*term), vote })
+        let copy = self.read_copy(HARD_STATE_COPY)?;
+        let copy = copy.and_then(|bytes| HardState::decode(&bytes)).unwrap_or_default();
+        let Some(bytes) = self.read(HARD_STATE_FILE)? else { return Ok(copy) };
+        let state = HardState::decode(&bytes).ok_or_else(|| self.damaged(HARD_STATE_FILE))?;
+        Ok(if copy.may_become(state) { state } else { copy })
     }
 
     /// Writes term and vote; durable when it returns.
     pub fn write_hard_state(&mut self, state: HardState) -> Result<(), RaftLogError> {
         let mut content = state.term.to_le_bytes().to_vec();
         content.extend(state.vote.iter().flatten());
-        self.write(&self.dir.clone(), HARD_STATE_FILE, &content)
+        self.write_with_copy(HARD_STATE_FILE, HARD_STATE_COPY, &content)
     }
 
     /// Who belongs to the group, if that was written.
     pub fn read_peers(&self) -> Result<Option<PeerState>, RaftLogError> {
-        let Some(bytes) = self.read(PEERS_FILE)? else { return Ok(None) };
+        let bytes = self.read(PEERS_FILE)?;
+        let copy = self.read_copy(PEERS_COPY)?;
+        let bytes = match (bytes, copy) {
+            (Some(bytes), Some(copy)) if is_one_bit_off(&bytes, &copy) => copy,
+            (Some(bytes), _) => bytes,
+            (None, Some(copy)) => copy, // A crash left it between the two.
+            (None, None) => return Ok(None),
+        };
         match PeerState::decode(&bytes) {
             Some(peers) => Ok(Some(peers)),
             None => Err(self.damaged(PEERS_FILE)),
@@ -298,7 +338,7 @@ impl RaftFiles {
 
     /// Writes who belongs to the group; durable when it returns.
     pub fn write_peers(&mut self, peers: &PeerState) -> Result<(), RaftLogError> {
-        self.write(&self.dir.clone(), PEERS_FILE, &peers.encode())
+        self.write_with_copy(PEERS_FILE, PEERS_COPY, &peers.encode())
     }
 
     /// The commit index that was written last. A hint: the true one may be higher.
@@ -315,7 +355,7 @@ impl RaftFiles {
     pub fn write_commit(&mut self, commit: u64) -> Result<(), RaftLogError> {
         let mut content = commit.to_le_bytes().to_vec();
         content.extend(self.hash.sum(&content));
-        self.write(&self.dir.clone(), COMMIT_FILE, &content)
+        self.write(&self.dir.clone(), &[(COMMIT_FILE, &content)])
     }
 
     fn snapshot_names(&self) -> Result<Vec<(u64, u64)>, RaftLogError> {
@@ -360,7 +400,7 @@ impl RaftFiles {
         made.map_err(|source| RaftLogError::Disk { path: dir.clone(), source })?;
         let name = snapshot_name(snapshot.term, snapshot.index);
         let content = snapshot.encode(&self.hash);
-        self.write(&dir, &name, &content)
+        self.write(&dir, &[(&name, &content)])
     }
 
     pub(super) fn remove_older_snapshots(

@@ -235,6 +235,38 @@ fn what_is_damaged_is_an_error_and_not_missing() {
 }
 
 #[test]
+fn a_flipped_bit_in_term_vote_or_peers_is_mended_and_what_go_writes_is_taken() {
+    let disk = SimDisk::new(1, Faults::default());
+    disk.create_dir_all(group_dir()).unwrap();
+    let mut files = RaftFiles::new(Arc::new(disk.clone()), group_dir(), "G");
+    let state = HardState { term: 6, vote: Some(*b"S1b2c3d4") };
+    let peers = snapshot(1, 1).peers;
+    files.write_hard_state(state).unwrap();
+    files.write_peers(&peers).unwrap();
+    for (name, bits) in [("tav.idx", 128), ("tav.natsd", 192), ("peers.idx", 208)] {
+        for bit in 0..bits {
+            disk.flip_bit(&group_dir().join(name), bit).unwrap();
+            let found = files.read_hard_state().unwrap();
+            // A higher term is what Go may have written, and never too low.
+            let is_higher = name == "tav.idx" && found.term > state.term;
+            assert!(found == state || is_higher, "bit {bit} of {name}: {found:?}");
+            assert_eq!(files.read_peers().unwrap().as_ref(), Some(&peers), "bit {bit} of {name}");
+            disk.flip_bit(&group_dir().join(name), bit).unwrap();
+        }
+    }
+    let go_writes = |name: &str, content: &[u8]| {
+        let file = disk.open(&group_dir().join(name), true).unwrap();
+        file.set_len(0).unwrap();
+        file.write_all_at(content, 0).unwrap();
+    };
+    go_writes("tav.idx", &7_u64.to_le_bytes());
+    assert_eq!(files.read_hard_state().unwrap(), HardState { term: 7, vote: None });
+    let other = PeerState { peers: vec![*b"S9b2c3d4"], ..peers };
+    go_writes("peers.idx", &other.encode());
+    assert_eq!(files.read_peers().unwrap(), Some(other));
+}
+
+#[test]
 fn any_bytes_are_peers_or_none() {
     let mut prng = Prng::from_seed(3);
     for _ in 0..20_000 {

@@ -132,7 +132,13 @@ impl Report {
         changes: Option<(&Recovery, &RecoveredGroup)>,
     ) -> Result<u64, String> {
         self.note_damage(asset, &store);
-        let count = replay(changes, |change| change.apply(&mut store))?;
+        let is_damaged = changes.is_some_and(|(recovery, _)| recovery.damaged().is_some());
+        let count = replay(changes, |change| {
+            if is_damaged && change.conflicts(&mut store) {
+                return Err(ReplayError::Conflict);
+            }
+            change.apply(&mut store)
+        })?;
         let synced = store.sync().and_then(|()| store.stop(now()));
         synced.map_err(|error| explain(&error))?;
         Ok(count)
@@ -148,7 +154,13 @@ impl Report {
         self.note_damage(asset, &store);
         let log = RaftLog::open(Arc::clone(disk), &asset.dir, &asset.name, store);
         let mut log = log.map_err(|error| explain(&error))?;
-        let count = replay(changes, |change| log.replay(change))?;
+        let is_damaged = changes.is_some_and(|(recovery, _)| recovery.damaged().is_some());
+        let count = replay(changes, |change| {
+            if is_damaged && change.conflicts(log.store()) {
+                return Err(ReplayError::Conflict);
+            }
+            log.replay(change)
+        })?;
         log.sync().map_err(|error| explain(&error))?;
         log.store().stop(now()).map_err(|error| explain(&error))?;
         Ok(count)

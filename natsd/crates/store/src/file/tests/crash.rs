@@ -348,10 +348,10 @@ fn a_crash_leaves_a_prefix_that_holds_what_was_synced() {
 /// A crash at every single operation of the disk, with each fate of what was not synced.
 #[test]
 fn a_crash_at_any_operation_leaves_a_prefix() {
-    for script in 1..=250 {
+    for script in 1..=200 {
         let mut prng = Prng::from_seed(script);
         let (file_config, config) = configs(&mut prng);
-        let changes = 6 + prng.below(14);
+        let changes = 4 + prng.below(12);
         let scripted = prng.next_u64();
         for unsynced in [Unsynced::Random, Unsynced::Lost, Unsynced::Kept] {
             for crash_at in 1.. {

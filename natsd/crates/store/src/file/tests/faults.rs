@@ -130,9 +130,11 @@ fn one_wrong_bit_in_any_file_costs_nothing() {
                 store.damaged().iter().any(|damaged| damaged.kind == DamageKind::Corrected);
             assert_eq!(is_said, name.ends_with(".blk"), "{name} bit {bit}");
             drop(store);
-            let mut store = open(&disk, &small(260), &config, START);
-            assert_eq!(messages_of(&mut store), messages, "{name} bit {bit}");
-            assert_eq!(store.damaged(), [], "{name} bit {bit}");
+            if bit % 8 == 0 {
+                let mut store = open(&disk, &small(260), &config, START);
+                assert_eq!(messages_of(&mut store), messages, "{name} bit {bit}");
+                assert_eq!(store.damaged(), [], "{name} bit {bit}");
+            }
         }
     }
 }
@@ -141,7 +143,7 @@ fn one_wrong_bit_in_any_file_costs_nothing() {
 fn one_wrong_bit_in_a_compressed_block_costs_no_other() {
     let (files, messages, config) = stream(Compression::S2);
     for at in 0..files.len() {
-        for bit in 0..files[at].1.len() * 8 {
+        for bit in (0..files[at].1.len() * 8).step_by(5) {
             let mut damaged = files.clone();
             damaged[at].1[bit / 8] ^= 1 << (bit % 8);
             let name = files[at].0.file_name().unwrap().to_str().unwrap();

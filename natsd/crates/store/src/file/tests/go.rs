@@ -112,7 +112,27 @@ impl Fixture {
     }
 }
 
+mod basics;
+mod damage;
+mod deletes;
+mod erase;
+mod erasing;
+mod expiring;
 mod extras;
+mod failures;
+mod finding;
+mod folders;
+mod layout;
+mod limiting;
+mod lookup;
+mod losing;
+mod purging;
+mod reopening;
+mod rewrites;
+mod sources;
+mod starts;
+mod steps;
+mod ttl;
 
 /// Damage in the middle costs the message that it hit, and only it, also over a restart.
 #[test]

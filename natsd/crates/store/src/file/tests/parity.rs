@@ -309,7 +309,7 @@ fn run(seed: u64, steps: usize) {
 
 #[test]
 fn a_file_store_does_what_a_memory_store_does() {
-    let seeds: u64 = std::env::var("NATSD_STORE_SEEDS").map_or(60, |text| text.parse().unwrap());
+    let seeds: u64 = std::env::var("NATSD_STORE_SEEDS").map_or(40, |text| text.parse().unwrap());
     let first: u64 = std::env::var("NATSD_STORE_SEED").map_or(1, |text| text.parse().unwrap());
     for seed in first..first + seeds {
         let result = std::panic::catch_unwind(|| run(seed, 400));

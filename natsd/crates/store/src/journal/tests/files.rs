@@ -109,8 +109,8 @@ impl Shard {
             let stream = &mut self.streams[at];
             let recorded = match op {
                 Op::Truncate(_) => {
-                    stream.store.sync()?;
-                    self.journal.barrier(stream.group, Vec::new())
+                    let file = stream.store.unsynced_file()?;
+                    self.journal.barrier(stream.group, file.into_iter().collect())
                 }
                 _ => op.with_change(|change| self.journal.append(stream.group, change)).unwrap(),
             };
@@ -135,8 +135,8 @@ impl Shard {
                     return Ok(());
                 }
                 Err(JournalError::Large) => {
-                    stream.store.sync()?;
-                    match self.journal.settle(stream.group, Vec::new()) {
+                    let file = stream.store.unsynced_file()?;
+                    match self.journal.settle(stream.group, file.into_iter().collect()) {
                         // What comes in the same batch is not recorded: it has to be synced.
                         Ok(_) => self.sync_batch()?,
                         Err(_) => self.make_room()?,

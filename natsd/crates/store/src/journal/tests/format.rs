@@ -95,6 +95,30 @@ fn any_bytes_are_a_record_or_none() {
     assert!(taken > 1000);
 }
 
+#[test]
+fn a_delta_that_names_a_message_twice_is_none() {
+    let pending = PendingMessage { consumer_seq: 1, delivered: Timestamp(1) };
+    let delta = |messages: Vec<(u64, Option<PendingMessage>)>| ConsumerDelta {
+        delivered: SequencePair { consumer: 9, stream: 9 },
+        messages: messages.into(),
+        ..ConsumerDelta::default()
+    };
+    let mut bytes = Vec::new();
+    let entry = Entry::Change(Change::Consumer(delta(vec![(4, None), (5, Some(pending))])));
+    encode(1, &entry, &mut bytes);
+    assert!(take(&mut &bytes[..]).is_some());
+    let at = bytes.iter().position(|&byte| byte == 4).unwrap();
+    for seq in [5, 6] {
+        bytes[at] = seq;
+        assert_eq!(take(&mut &bytes[..]), None);
+    }
+    // Beyond what was delivered nothing is pending.
+    let mut state = ConsumerState::default();
+    assert!(delta(vec![(116, Some(pending))]).apply(&mut state));
+    assert!(state.pending.is_empty());
+    assert!(!delta(vec![(116, Some(pending))]).apply(&mut state));
+}
+
 /// Deltas as a consumer makes them: deliveries, redeliveries and acknowledgements.
 fn deltas(seed: u64, count: usize) -> Vec<ConsumerDelta<'static>> {
     let mut prng = Prng::from_seed(seed);

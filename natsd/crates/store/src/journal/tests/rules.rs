@@ -128,6 +128,42 @@ fn segments_are_used_again_and_never_grow() {
 }
 
 #[test]
+fn segments_are_written_before_they_are_needed() {
+    let (disk, mut journal) = new(config());
+    let group = journal.register("a", 1).unwrap();
+    let mut prepared = 0;
+    while let Some(mut segment) = journal.prepare() {
+        assert!(journal.prepare().is_none());
+        segment.run();
+        journal.prepared(segment).unwrap();
+        prepared += 1;
+    }
+    assert_eq!(prepared, config().segments);
+    append(&mut journal, group, 10).unwrap();
+    let before = disk.operation_count();
+    journal.sync().unwrap();
+    // No name and no length: one write, one sync.
+    assert_eq!(disk.operation_count() - before, 2);
+    let files = disk.list(Path::new(DIR)).unwrap();
+    for file in &files {
+        let file = disk.open(&Path::new(DIR).join(&file.name), false).unwrap();
+        assert_eq!(file.len().unwrap(), config().segment_size);
+    }
+    assert_eq!(files.len(), prepared);
+    // Without room it is as if nobody had tried.
+    let (disk, mut journal) = new(config());
+    disk.set_faults(Faults { capacity: Some(20_000), ..Faults::default() });
+    let mut segment = journal.prepare().unwrap();
+    segment.run();
+    assert!(matches!(journal.prepared(segment), Err(JournalError::Write { .. })));
+    assert!(disk.list(Path::new(DIR)).unwrap().is_empty());
+    disk.set_faults(Faults::default());
+    let group = journal.register("a", 1).unwrap();
+    append(&mut journal, group, 10).unwrap();
+    journal.sync().unwrap();
+}
+
+#[test]
 fn a_group_with_much_data_is_settled_by_its_files() {
     let (disk, mut journal) = new(config());
     let (large, small) = (journal.register("l", 1).unwrap(), journal.register("s", 1).unwrap());
@@ -252,6 +288,15 @@ fn changes_that_do_not_fit_the_store_are_refused() {
     check(&mut store, &append(1), Ok(true));
     check(&mut store, &append(1), Ok(false));
     check(&mut store, &append(u64::MAX), gap(u64::MAX, 1));
+    let other = Change::Append {
+        seq: 1,
+        timestamp: Timestamp(1),
+        subject: b"s",
+        headers: b"",
+        body: b"another",
+    };
+    assert!(other.conflicts(&mut store) && !append(1).conflicts(&mut store));
+    assert!(!append(2).conflicts(&mut store) && !skip(5, 3).conflicts(&mut store));
     check(&mut store, &skip(5, 3), gap(3, 1));
     check(&mut store, &skip(5, 4), Ok(true));
     check(&mut store, &skip(5, 4), Ok(false));

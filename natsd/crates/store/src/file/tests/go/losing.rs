@@ -1,0 +1,207 @@
+//! Damaged and missing files, a full disk, and crashes.
+
+use std::cell::Cell;
+use std::path::Path;
+
+use natsd_base::{Prng, Timestamp};
+
+use super::steps::{
+    INDEX, check_message, deleted, error_of, put_many, restart_without_index, size_of_message,
+    write_file,
+};
+use super::{Fixture, each};
+use crate::block::{BlockHash, Record, RecordKind};
+use crate::disk::{Disk, Faults, SimDisk, Unsynced};
+use crate::file::tests::{DIR, open, small};
+use crate::file::{Compression, FileStore, FileStoreConfig};
+use crate::stream_store::tests::{START, message};
+use crate::stream_store::{Filter, NewMessage, StoreConfig, StoreError, StreamStore};
+
+fn any() -> StoreConfig {
+    StoreConfig::default()
+}
+
+fn large() -> FileStoreConfig {
+    FileStoreConfig::new("S")
+}
+
+/// Go: TestFileStoreBitRot server/filestore_test.go:1300
+#[test]
+fn file_store_bit_rot() {
+    let lost = Cell::new(0);
+    for seed in 1..=20 {
+        each(&large(), &any(), |fixture| {
+            let mut prng = Prng::from_seed(seed);
+            put_many(fixture, "foo", b"Hello World", 100);
+            fixture.store.stop(fixture.now).unwrap();
+            fixture.damage(1, |bytes| {
+                let is_changed = |bytes: &[u8], at: usize| bytes[at].reverse_bits() != bytes[at];
+                let mut at = prng.below(bytes.len());
+                while !is_changed(bytes, at) {
+                    at = prng.below(bytes.len());
+                }
+                bytes[at] = bytes[at].reverse_bits();
+            });
+            if seed % 2 == 0 {
+                fixture.remove_file(INDEX);
+            }
+            fixture.reopen();
+            // Nothing wrong is handed out, and what is missing was said.
+            let read = |fixture: &mut Fixture| {
+                let is_left = |&seq: &u64| match fixture.store.load(seq) {
+                    Ok(message) => {
+                        assert_eq!(
+                            (message.subject, message.body),
+                            (&b"foo"[..], &b"Hello World"[..])
+                        );
+                        true
+                    }
+                    Err(_) => false,
+                };
+                (1..=100).filter(is_left).collect::<Vec<u64>>()
+            };
+            let left = read(fixture);
+            assert!(left.len() >= 99, "{seed}");
+            assert!(left.len() == 100 || !fixture.store.damaged().is_empty());
+            assert_eq!(fixture.store.state().messages, left.len() as u64);
+            lost.set(lost.get() + 100 - left.len());
+            // It was repaired.
+            restart_without_index(fixture);
+            assert_eq!(fixture.store.damaged(), []);
+            assert_eq!(read(fixture), left);
+        });
+    }
+    assert!(lost.get() > 20);
+}
+
+/// Go: TestFileStoreMsgBlockHolesAndIndexing server/filestore_test.go:6259
+#[test]
+fn file_store_msg_block_holes_and_indexing() {
+    let config = StoreConfig { messages_per_subject_max: Some(1), ..any() };
+    let mut fixture = Fixture::new(&large(), &config);
+    let mut records = Vec::new();
+    let messages = [("A", 2), ("B", 4), ("C", 12)];
+    for (subject, seq) in messages {
+        let record = Record {
+            seq,
+            timestamp: START,
+            kind: RecordKind::Message,
+            subject: subject.as_bytes(),
+            headers: b"",
+            body: subject.as_bytes(),
+        };
+        record.encode(&BlockHash::new("S", 1), &mut records).unwrap();
+    }
+    write_file(&fixture, "msgs/1.blk", &records);
+    for _ in 0..2 {
+        fixture.reopen();
+        assert_eq!(fixture.range(), (3, 2, 12));
+        assert_eq!(deleted(&fixture), [3, 5, 6, 7, 8, 9, 10, 11]);
+        for (subject, seq) in messages {
+            check_message(&mut fixture, seq, subject, subject.as_bytes());
+        }
+        for seq in [1, 3].into_iter().chain(5..12) {
+            assert_eq!(error_of(&mut fixture, seq), StoreError::NotFound);
+        }
+        fixture.store.stop(fixture.now).unwrap();
+    }
+}
+
+/// Stores messages until the disk is full. Returns how many there were.
+fn fill(store: &mut FileStore, now: &mut Timestamp) -> u64 {
+    for count in 0..1000 {
+        *now = Timestamp(now.0 + 1000);
+        let body = b"Hello Write Failures!";
+        let result = store.store(NewMessage { body, timestamp: *now, ..message("foo") });
+        if let Err(error) = result {
+            assert_eq!(error, StoreError::Disk(std::io::ErrorKind::StorageFull));
+            return count;
+        }
+    }
+    panic!("the disk is never full");
+}
+
+/// Go: TestFileStoreWriteFailures server/filestore_test.go:2399
+#[test]
+fn file_store_write_failures() {
+    const CAPACITY: u64 = 32 * 1024;
+    for compression in [Compression::None, Compression::S2] {
+        let faults = Faults { capacity: Some(CAPACITY), ..Faults::default() };
+        let disk = SimDisk::new(1, faults);
+        // Everything is handed to the disk at once, but for the last message.
+        let file_config = FileStoreConfig { write_buffer_max: 1, compression, ..large() };
+        let mut now = START;
+        let mut store = open(&disk, &file_config, &any(), now);
+        let stored = fill(&mut store, &mut now);
+        assert!(stored * size_of_message("foo", b"Hello Write Failures!") > CAPACITY * 9 / 10);
+        let state = store.state();
+        assert_eq!((state.messages, state.last_seq), (stored, stored));
+        assert!(store.load(stored + 1).is_err());
+        for seq in [1, stored] {
+            assert_eq!(store.load(seq).unwrap().body, b"Hello Write Failures!");
+        }
+        assert!(store.stop(now).is_err());
+        let mut store = open(&disk, &file_config, &any(), now);
+        let state = store.state();
+        assert_eq!((state.messages, state.last_seq), (stored - 1, stored - 1));
+        assert!(fill(&mut store, &mut now) < 10);
+        // A purge takes little room and makes much.
+        disk.set_faults(Faults { capacity: Some(CAPACITY + 512), ..Faults::default() });
+        let messages = store.state().messages;
+        assert_eq!(store.purge(), Ok(messages));
+        disk.set_faults(faults);
+        assert!(fill(&mut store, &mut now).abs_diff(stored) < 10);
+    }
+}
+
+/// Go: TestFileStoreOutOfSpaceRebuildState server/filestore_test.go:4781
+#[test]
+fn file_store_out_of_space_rebuild_state() {
+    for compression in [Compression::None, Compression::S2] {
+        let disk = SimDisk::new(1, Faults::default());
+        let file_config = FileStoreConfig { write_buffer_max: 1, compression, ..large() };
+        let mut store = open(&disk, &file_config, &any(), START);
+        let put = |store: &mut FileStore, subject: &str| {
+            store.store(NewMessage { body: b"A", ..message(subject) })
+        };
+        assert_eq!(put(&mut store, "foo"), Ok(1));
+        assert_eq!(put(&mut store, "bar"), Ok(2));
+        let before = (store.state(), store.subjects_state(Filter::All));
+        disk.set_faults(Faults { capacity: Some(0), ..Faults::default() });
+        let full = Err(StoreError::Disk(std::io::ErrorKind::StorageFull));
+        for _ in 0..3 {
+            assert_eq!(put(&mut store, "baz"), full);
+            assert_eq!((store.state(), store.subjects_state(Filter::All)), before);
+        }
+        disk.set_faults(Faults::default());
+        assert_eq!(put(&mut store, "baz"), Ok(3));
+        assert_eq!(store.failure(), None);
+    }
+}
+
+/// Go: TestFileStoreSyncIntervals server/filestore_test.go:5660
+#[test]
+fn file_store_sync_intervals() {
+    let disk = SimDisk::new(1, Faults { unsynced: Unsynced::Lost, ..Faults::default() });
+    let dir = Path::new(DIR);
+    disk.create_dir_all(dir).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    // Whoever wants every message to be durable syncs after each, others now and then.
+    for is_synced in [false, true] {
+        let mut store = open(&disk, &small(4096), &any(), START);
+        assert!(!store.needs_sync);
+        store.store(message("Z")).unwrap();
+        store.flush().unwrap();
+        assert!(store.needs_sync);
+        if is_synced {
+            store.sync().unwrap();
+            assert!(!store.needs_sync);
+        }
+        disk.crash();
+        disk.restart();
+        let store = open(&disk, &small(4096), &any(), START);
+        assert_eq!(store.state().messages, u64::from(is_synced));
+        disk.crash();
+        disk.restart();
+    }
+}
