@@ -30,6 +30,7 @@ use crate::block::correct_bits;
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
 use crate::markers::Markers;
 use crate::sequence_set::SequenceSet;
+use crate::stream_dir::remove_if_there;
 use crate::stream_store::{StoreError, StreamState};
 use scan::{Scan, ScannedBlock, add_subject};
 
@@ -171,9 +172,13 @@ impl FileStore {
                     disk.remove_dir_all(&self.messages_dir)?;
                     disk.rename(&new, &self.messages_dir)?;
                 } else {
-                    for name in names.iter().filter(|name| name.ends_with(KEY_SUFFIX)) {
-                        disk.rename(&new.join(name), &self.messages_dir.join(name))?;
+                    // The purge had not begun to be true: its tombstone, in a block of its own of
+                    // which only the key was moved, would take the last message.
+                    for stem in names.iter().filter_map(|name| name.strip_suffix(KEY_SUFFIX)) {
+                        let block = self.messages_dir.join(format!("{stem}{BLOCK_SUFFIX}"));
+                        remove_if_there(disk.as_ref(), &block)?;
                     }
+                    disk.sync_dir(&self.messages_dir)?;
                     disk.remove_dir_all(&new)?;
                 }
             }
