@@ -4,12 +4,12 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use natsd_base::Timestamp;
 use natsd_store::raft_log::RaftLog;
 use natsd_store::{Disk, FileStore, FileStoreConfig, RealDisk, StoreConfig};
-use natsd_testkit::{Launch, Server};
+use natsd_testkit::{Launch, Server, wait_until};
 use serde_json::{Value, json};
 
 use crate::peer::Peer;
@@ -37,20 +37,16 @@ fn cluster() -> Vec<Server> {
     ports.iter().enumerate().map(start).collect()
 }
 
-/// Asks until there is an answer without an error: a leader has to be found first.
-fn ask(server: &Server, name: &str, body: &Value) -> Value {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
+/// Asks until there is an answer without an error that is as it should be: a leader has to be
+/// found first.
+fn ask(server: &Server, name: &str, body: &Value, is_fine: impl Fn(&Value) -> bool) -> Value {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    wait_until(name, DEADLINE, || {
         let mut peer = Peer::new(server);
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = peer.try_request(&format!("$JS.API.{name}"), body.as_bytes());
-        let payload = answer.map(|answer| answer.payload).unwrap_or_default();
-        let answer: Value = serde_json::from_slice(&payload).unwrap_or(Value::Null);
-        if answer.is_object() && answer.get("error").is_none() {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "{name}: {answer}");
-    }
+        let answer = peer.try_request(&format!("$JS.API.{name}"), body.as_bytes())?;
+        let answer: Value = serde_json::from_slice(&answer.payload).ok()?;
+        (answer.get("error").is_none() && is_fine(&answer)).then_some(answer)
+    })
 }
 
 /// Writes everything of a group's that can be written without changing what it says.
@@ -92,7 +88,7 @@ fn rewrite(dir: &Path, name: &str) -> u64 {
 fn groups_of_a_cluster_go_there_and_back() {
     let mut servers = cluster();
     let config = json!({ "name": "S", "subjects": ["s.>"], "num_replicas": 3 });
-    ask(&servers[0], "STREAM.CREATE.S", &config);
+    ask(&servers[0], "STREAM.CREATE.S", &config, |_| true);
     let mut peer = Peer::new(&servers[0]);
     for number in 0..50 {
         peer.store(&format!("s.{number}"), b"", b"body");
@@ -114,27 +110,21 @@ fn groups_of_a_cluster_go_there_and_back() {
     for server in &mut servers {
         server.restart();
     }
-    let info = ask(&servers[0], "STREAM.INFO.S", &Value::Null);
+    let info = ask(&servers[0], "STREAM.INFO.S", &Value::Null, |_| true);
     assert_eq!(info["state"]["messages"], 50);
-    // Everybody takes part: all replicas are current at the end.
-    let deadline = Instant::now() + DEADLINE;
     let mut stored = 0;
-    while stored < 10 {
-        let answer = Peer::new(&servers[0]).try_request("s.more", b"body");
-        let is_stored = |payload: Vec<u8>| payload.starts_with(b"{\"stream\"");
-        stored += u64::from(answer.is_some_and(|answer| is_stored(answer.payload)));
-        assert!(Instant::now() < deadline);
-    }
-    loop {
-        let info = ask(&servers[0], "STREAM.INFO.S", &Value::Null);
+    wait_until("ten more messages", DEADLINE, || {
+        let answer = Peer::new(&servers[0]).try_request("s.more", b"body")?;
+        stored += u64::from(answer.payload.starts_with(b"{\"stream\""));
+        (stored == 10).then_some(())
+    });
+    // Everybody takes part: all replicas are current at the end. A message whose answer was late
+    // is there, too.
+    ask(&servers[0], "STREAM.INFO.S", &Value::Null, |info| {
         let replicas = info["cluster"]["replicas"].as_array().cloned().unwrap_or_default();
-        if replicas.len() == 2 && replicas.iter().all(|replica| replica["current"] == true) {
-            // One whose answer was late is there, too.
-            assert!(info["state"]["messages"].as_u64() >= Some(60), "{info}");
-            break;
-        }
-        assert!(Instant::now() < deadline, "{info}");
-    }
+        let are_current = replicas.iter().all(|replica| replica["current"] == true);
+        replicas.len() == 2 && are_current && info["state"]["messages"].as_u64() >= Some(60)
+    });
     let log = servers[0].log();
     assert!(!log.contains("corrupt") && !log.contains("Resetting WAL"), "{log}");
 }
