@@ -8,7 +8,7 @@ use super::steps::{
     MARKER_SIZE, blocks, check_message, check_restarts, deleted, error_of, forget, loaded,
     put_many, remove, restart_without_index, size_of_message, subject,
 };
-use super::{Fixture, each};
+use super::{Fixture, each, each_plain};
 use crate::file::FileStoreConfig;
 use crate::file::tests::small;
 use crate::stream_store::tests::{message, one};
@@ -311,7 +311,7 @@ fn file_store_write_expire_write() {
 /// Go: TestFileStoreReadCache server/filestore_test.go:1706
 #[test]
 fn file_store_read_cache() {
-    each(&large(), &any(), |fixture| {
+    each_plain(&large(), &any(), |fixture| {
         put_many(fixture, "foo.bar", &[0; 1024], 500);
         let records = |fixture: &Fixture| {
             let caches = fixture.store.blocks.iter().filter_map(|block| block.cache.as_ref());

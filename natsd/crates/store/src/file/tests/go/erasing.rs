@@ -4,7 +4,7 @@ use super::steps::{
     INDEX, MARKER_SIZE, blocks, check_message, check_restarts, deleted, erase, error_of,
     everything, put_many, remove, restart_without_index, size_of_message,
 };
-use super::{Fixture, each};
+use super::{Fixture, each, each_plain};
 use crate::block::{BlockHash, Record, RecordKind};
 use crate::disk::Disk;
 use crate::file::tests::small;
@@ -128,7 +128,7 @@ fn file_store_erase_msg_with_dbit_slots() {
 /// Go: TestFileStoreSparseCompaction server/filestore_test.go:3498
 #[test]
 fn file_store_sparse_compaction() {
-    each(&small(1024 * 1024), &any(), |fixture| {
+    each_plain(&small(1024 * 1024), &any(), |fixture| {
         for index in 1..=1000 {
             fixture.put(&format!("kv.{}", index % 10), &b"ABC".repeat(33));
         }

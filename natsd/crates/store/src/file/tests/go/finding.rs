@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use natsd_base::Prng;
 
-use super::each;
 use super::steps::{blocks, check_message, error_of, forget, loaded, put_many, remove, subject};
+use super::{each, each_plain};
 use crate::file::FileStoreConfig;
 use crate::file::tests::small;
 use crate::stream_store::tests::one;
@@ -136,7 +136,7 @@ fn file_store_subjects_totals() {
 /// Go: TestFileStoreNumPendingLargeNumBlks server/filestore_test.go:5360
 #[test]
 fn file_store_num_pending_large_num_blks() {
-    each(&small(128), &any(), |fixture| {
+    each_plain(&small(128), &any(), |fixture| {
         put_many(fixture, "zzz", &[b'X'; 100], 1000);
         assert_eq!(fixture.store.blocks.len(), 1000);
         let pending =

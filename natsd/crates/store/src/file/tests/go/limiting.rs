@@ -1,7 +1,7 @@
 //! What the limits of messages, bytes and messages per subject remove, and over a restart.
 
 use super::steps::{blocks, check_restarts, deleted, put_many, size_of_message, subject};
-use super::{Fixture, each};
+use super::{Fixture, each, each_plain};
 use crate::file::FileStoreConfig;
 use crate::file::tests::small;
 use crate::stream_store::tests::message;
@@ -48,7 +48,7 @@ fn file_store_msg_limit_bug() {
 fn file_store_bytes_limit() {
     let max = 1024 * size_of_message("foo", &[0; 512]);
     let config = StoreConfig { bytes_max: Some(max), ..StoreConfig::default() };
-    each(&large(), &config, |fixture| {
+    each_plain(&large(), &config, |fixture| {
         for (count, first, last) in [(1024, 1, 1024), (10, 11, 1034)] {
             put_many(fixture, "foo", &[0; 512], count);
             assert_eq!(fixture.range(), (1024, first, last));

@@ -2,11 +2,11 @@
 
 use natsd_base::Prng;
 
-use super::each;
 use super::steps::{
     INDEX, blocks, check_message, check_restarts, deleted, erase, everything, loaded, put_many,
     read_file, remove, restart_with_index, restart_without_index, size_of_message, subject,
 };
+use super::{each, each_plain};
 use crate::disk::Disk;
 use crate::file::tests::small;
 use crate::file::{Compression, FileStoreConfig};
@@ -24,7 +24,7 @@ fn large() -> FileStoreConfig {
 /// Go: TestFileStorePurge server/filestore_test.go:710
 #[test]
 fn file_store_purge() {
-    each(&small(64 * 1024), &any(), |fixture| {
+    each_plain(&small(64 * 1024), &any(), |fixture| {
         let size = size_of_message("foo", &[0; 8192]);
         put_many(fixture, "foo", &[0; 8192], 128);
         let state = fixture.store.state();
@@ -135,7 +135,7 @@ fn file_store_compact_all_with_dangling_lmb() {
 /// Go: TestFileStoreStreamCompactMultiBlockSubjectInfo server/filestore_test.go:5215
 #[test]
 fn file_store_stream_compact_multi_block_subject_info() {
-    each(&blocks(128), &any(), |fixture| {
+    each_plain(&blocks(128), &any(), |fixture| {
         for index in 0..1000 {
             fixture.put(&format!("foo.{index}"), b"Hello World");
         }
@@ -169,7 +169,7 @@ fn file_store_compact_reclaim_head_space() {
     let mut prng = Prng::from_seed(1);
     let body: Vec<u8> = (0..32 * 1024).map(|_| prng.next_u64().to_le_bytes()[0]).collect();
     let size = size_of_message("z", &body);
-    each(&blocks(66 * size), &any(), |fixture| {
+    each_plain(&blocks(66 * size), &any(), |fixture| {
         put_many(fixture, "z", &body, 100);
         assert_eq!(fixture.store.blocks.len(), 2);
         fixture.store.sync().unwrap();
@@ -222,7 +222,7 @@ fn file_store_stream_truncate() {
 /// Go: TestFileStoreStreamTruncateResetMultiBlock server/filestore_test.go:5171
 #[test]
 fn file_store_stream_truncate_reset_multi_block() {
-    each(&blocks(128), &any(), |fixture| {
+    each_plain(&blocks(128), &any(), |fixture| {
         for _ in 0..2 {
             fixture.store.truncate(0, fixture.now).unwrap();
             assert_eq!(fixture.store.blocks.len(), 0);
