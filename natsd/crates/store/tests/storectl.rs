@@ -211,7 +211,7 @@ fn flip(path: &Path, byte: usize) {
 #[test]
 fn what_is_damaged_is_named_and_the_exit_code_says_so() {
     let cases: [(&str, usize, &str); 4] = [
-        ("A/streams/S/msgs/1.blk", 300, "1 messages are lost, from "),
+        ("A/streams/S/msgs/1.blk", 300, "1.blk: one bit is wrong in the record at "),
         ("A/streams/S/meta.inf", 60, "A/streams/S/meta.inf: one bit is wrong"),
         ("A/streams/S/obs/C/o.dat", 3, "A/streams/S/obs/C/o.dat: one bit is wrong"),
         ("SYS/_js_/S-R3F-abc/snapshots/snap.9.3", 30, "snap.9.3: damaged"),
