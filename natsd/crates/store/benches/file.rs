@@ -1,8 +1,10 @@
 //! Speed of the store on disk: appending, reading, recovery; and its memory.
 //!
 //! The disk is the machine's, in the folder for temporary files, without syncs but those at the
-//! end of a block. Memory is what the process has more than before, printed at the start.
+//! end of a block; or one in memory, which shows what the store costs without it. Memory is what
+//! the process has more than before, printed when `NATSD_BENCH_MEMORY` is set.
 
+use std::cell::LazyCell;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +12,8 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use natsd_base::{Prng, Timestamp};
 use natsd_store::{
-    Compression, FileStore, FileStoreConfig, Filter, NewMessage, RealDisk, StoreConfig, StreamStore,
+    Compression, FileStore, FileStoreConfig, Filter, MemDisk, NewMessage, RealDisk, StoreConfig,
+    StreamStore,
 };
 
 const COUNT: u64 = 500_000;
@@ -60,6 +63,19 @@ fn fill(store: &mut FileStore, count: u64, subject_count: u64) {
 fn append(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("file store");
     group.sample_size(10).throughput(Throughput::Elements(COUNT));
+    for (name, subject_count) in [("one subject", 1), ("1000 subjects", 1000)] {
+        group.bench_function(format!("append 128 B, {name}, disk in memory"), |bencher| {
+            bencher.iter_with_large_drop(|| {
+                let (disk, config) = (Arc::new(MemDisk::new()), StoreConfig::default());
+                let file_config = FileStoreConfig::new("B");
+                let dir = Path::new("/s");
+                let store = FileStore::open(disk, dir, file_config, config, Timestamp(1));
+                let mut store = store.expect("it can be opened");
+                fill(&mut store, COUNT, subject_count);
+                store
+            });
+        });
+    }
     for (name, subject_count, compression) in [
         ("append 128 B, one subject", 1, Compression::None),
         ("append 128 B, 1000 subjects", 1000, Compression::None),
@@ -82,11 +98,15 @@ fn read(criterion: &mut Criterion) {
     let folder = Folder::new("read");
     let file_config =
         FileStoreConfig { cache_size_max: 256 * 1024 * 1024, ..FileStoreConfig::new("B") };
-    let mut store = folder.open(&file_config);
-    fill(&mut store, COUNT, 1000);
+    let mut store = LazyCell::new(|| {
+        let mut store = folder.open(&file_config);
+        fill(&mut store, COUNT, 1000);
+        store
+    });
     let mut group = criterion.benchmark_group("file store");
     group.sample_size(10).throughput(Throughput::Elements(COUNT));
     group.bench_function("read on, cached", |bencher| {
+        let store = &mut *store;
         bencher.iter(|| {
             let mut start = 0;
             while let Some(message) = store.load_next(Filter::All, start).expect("it is there") {
@@ -95,6 +115,7 @@ fn read(criterion: &mut Criterion) {
         });
     });
     group.bench_function("read on, from the disk's cache", |bencher| {
+        let store = &mut *store;
         bencher.iter(|| {
             store.release_caches();
             let mut start = 0;
@@ -108,6 +129,7 @@ fn read(criterion: &mut Criterion) {
     let seqs: Vec<u64> =
         (0..1000).map(|_| 1 + prng.below(usize::try_from(COUNT).expect("small")) as u64).collect();
     group.bench_function("load at random, cached", |bencher| {
+        let store = &mut *store;
         bencher.iter(|| {
             for &seq in &seqs {
                 black_box(store.load(seq).expect("it is there"));
@@ -115,6 +137,7 @@ fn read(criterion: &mut Criterion) {
         });
     });
     group.bench_function("next of a subject", |bencher| {
+        let store = &mut *store;
         bencher.iter(|| {
             for &seq in &seqs {
                 black_box(store.load_next(Filter::One(b"orders.7"), seq).expect("it works"));
@@ -126,13 +149,16 @@ fn read(criterion: &mut Criterion) {
 
 fn recover(criterion: &mut Criterion) {
     const MANY: u64 = 10_000_000;
-    let folder = Folder::new("recover");
     let file_config = FileStoreConfig::new("B");
-    let mut store = folder.open(&file_config);
-    fill(&mut store, MANY, 10_000);
-    let bytes = store.state().bytes;
-    store.stop(Timestamp(1)).expect("it stops");
-    drop(store);
+    let folder = LazyCell::new(|| {
+        let folder = Folder::new("recover");
+        let mut store = folder.open(&file_config);
+        fill(&mut store, MANY, 10_000);
+        store.stop(Timestamp(1)).expect("it stops");
+        folder
+    });
+    // A subject of eleven bytes at most, the body, and what is around them.
+    let bytes = MANY * (11 + 128 + 30);
     let mut group = criterion.benchmark_group("file store");
     group.sample_size(10);
     group.bench_function("recover 10 million messages by the index", |bencher| {
@@ -158,6 +184,9 @@ fn resident() -> usize {
 
 #[expect(clippy::print_stdout, reason = "this is what the measurement is for")]
 fn memory(_: &mut Criterion) {
+    if std::env::var("NATSD_BENCH_MEMORY").is_err() {
+        return;
+    }
     let folder = Folder::new("memory");
     let before = resident();
     let mut store = folder.open(&FileStoreConfig::new("B"));

@@ -236,6 +236,8 @@ pub struct FileStore {
     told_floor: u64,
     /// Full blocks of which more than half is removed.
     sparse: Vec<u32>,
+    /// The memory of a cache that is not needed any more, for the next block.
+    spare: Vec<u8>,
     /// For the subject of a message that is being removed.
     scratch: Vec<u8>,
     damaged: Vec<Damaged>,
@@ -290,6 +292,7 @@ impl FileStore {
             is_head_untold: false,
             told_floor: 0,
             sparse: Vec::new(),
+            spare: Vec::new(),
             scratch: Vec::new(),
             damaged: Vec::new(),
             failure: None,
@@ -356,6 +359,7 @@ impl FileStore {
             }
         }
         self.cached.shrink_to_fit();
+        self.spare = Vec::new();
     }
 
     /// Bytes on the heap for finding messages, by a rough count: blocks, subjects, deleted
@@ -371,6 +375,7 @@ impl FileStore {
         self.blocks.capacity() * size_of::<Block>()
             + self.subjects.allocated_size()
             + self.deleted.allocated_size()
+            + self.spare.capacity()
             + caches
     }
 

@@ -427,7 +427,7 @@ pub(crate) fn is_one_bit_off(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// In a folder that is being deleted. Without `meta.inf` Go does not take it for a consumer.
-const DELETED_FILE: &str = "deleted";
+pub(crate) const DELETED_FILE: &str = "deleted";
 
 /// Removes the folder of a consumer, so that a crash leaves it whole or marked as deleted.
 pub(crate) fn delete_consumer(disk: &dyn Disk, dir: &Path) -> Result<(), ReplaceError> {

@@ -126,6 +126,9 @@ pub enum Damage {
     /// The key of the block does not open, so nothing in the block can be read.
     #[error("block key is damaged")]
     Key,
+    /// The file of the block is not there.
+    #[error("block is missing")]
+    Missing,
     /// The hash does not fit the content.
     #[error("record checksum mismatch")]
     Checksum,

@@ -11,7 +11,9 @@
 //!
 //! Source: Go `server/filestore.go` (`ConsumerStore`, `consumerFileStore`).
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +31,8 @@ use crate::stream_dir::{
 
 const STATE_FILE: &str = "o.dat";
 const DAMAGED_PREFIX: &str = "o.dat.damaged-";
+/// States of an earlier consumer of the same name.
+const STALE_PREFIX: &str = "o.dat.stale-";
 const SUM_MAGIC: &[u8; 8] = b"natsdsum";
 const SUM_SIZE: usize = SUM_MAGIC.len() + 8;
 /// Larger states are not read.
@@ -58,7 +62,8 @@ impl fmt::Debug for ConsumerFiles {
 }
 
 impl ConsumerFiles {
-    /// Makes the folder of a new consumer, with its description (JSON).
+    /// Makes the folder of a new consumer, with its description (JSON). What an earlier one of that
+    /// name left there, without a description, is put aside.
     pub fn create(
         mut self,
         config: ConsumerStoreConfig,
@@ -69,9 +74,49 @@ impl ConsumerFiles {
         for above in self.dir.ancestors().skip(1).take(2) {
             disk.sync_dir(above).map_err(ReplaceError::at(above, true))?;
         }
+        self.clear_folder()?;
         let (key, key_file) = self.new_key();
         self.write_description(key.as_ref(), key_file.as_deref(), description, None)?;
         Ok(FileConsumerStore::new(self, key, config))
+    }
+
+    /// Ends a deletion that was begun, and puts aside the states of another consumer.
+    fn clear_folder(&self) -> Result<(), ReplaceError> {
+        let (disk, dir) = (self.disk.as_ref(), self.dir.as_path());
+        let entries = disk.list(dir).map_err(ReplaceError::at(dir, false))?;
+        let names = entries.iter().filter_map(|entry| entry.name.to_str());
+        let names: BTreeSet<&str> = names.collect();
+        if names.contains(stream_dir::META_FILE) {
+            let exists = io::Error::from(io::ErrorKind::AlreadyExists);
+            return Err(ReplaceError::at(&dir.join(stream_dir::META_FILE), false)(exists));
+        }
+        if names.is_empty() {
+            return Ok(());
+        }
+        if names.contains(stream_dir::DELETED_FILE) {
+            stream_dir::remove_deleted(disk, dir)?;
+            disk.create_dir_all(dir).map_err(ReplaceError::at(dir, false))?;
+            let above = dir.parent().unwrap_or(dir);
+            return disk.sync_dir(above).map_err(ReplaceError::at(above, true));
+        }
+        // A key without a description, from a creation that a crash ended, would be taken for that
+        // of a plain one.
+        let key = dir.join(stream_dir::META_KEY_FILE);
+        remove_if_there(disk, &key).map_err(ReplaceError::at(&key, false))?;
+        stream_dir::remove_leftovers(disk, dir)?;
+        let mut numbers = 1_u64..;
+        for name in names {
+            if name == STATE_FILE || name.starts_with(DAMAGED_PREFIX) {
+                let mut free = numbers.by_ref().map(|number| format!("{STALE_PREFIX}{number}"));
+                let free = free.find(|free| entries.iter().all(|entry| entry.name != **free));
+                let free = dir.join(free.expect("a folder has fewer files than numbers"));
+                let path = dir.join(name);
+                disk.rename(&path, &free).map_err(ReplaceError::at(&path, false))?;
+            }
+        }
+        let leftover = temporary(&self.state_path());
+        remove_if_there(disk, &leftover).map_err(ReplaceError::at(&leftover, false))?;
+        disk.sync_dir(dir).map_err(ReplaceError::at(dir, true))
     }
 
     /// Opens the store of a consumer whose description was read from the folder. Writes the files

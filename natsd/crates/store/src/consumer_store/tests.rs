@@ -451,6 +451,35 @@ fn a_deleted_consumer_is_gone() {
     }
 }
 
+#[test]
+fn a_new_consumer_has_nothing_of_an_earlier_one() {
+    for keys in permutations() {
+        for leaves in [
+            &["o.dat", "o.dat.tmp", "o.dat.damaged-1", "meta.key", "meta.inf.tmp", "meta.sum"][..],
+            &["deleted", "o.dat", "meta.key"],
+            &["o.dat", "o.dat.stale-1"],
+        ] {
+            let disk = memory_disk();
+            disk.create_dir_all(Path::new(DIR)).unwrap();
+            for name in leaves {
+                let content = if *name == "o.dat" { some_state().encode(NOW) } else { vec![7; 72] };
+                write(disk.as_ref(), &Path::new(DIR).join(name), &content);
+            }
+            drop(create(&disk, keys.as_ref(), EXPLICIT));
+            let store = open(&disk, keys.as_ref(), EXPLICIT);
+            assert!(!store.has_state() && store.lost().is_none(), "{leaves:?}");
+            assert_eq!(*store.state().unwrap(), ConsumerState::default());
+            let entries = disk.list(Path::new(DIR)).unwrap();
+            let is_stale = |name: &&str| name.starts_with("o.dat.stale-");
+            let stale = entries.iter().filter_map(|entry| entry.name.to_str()).filter(is_stale);
+            assert_eq!(stale.count(), if leaves.contains(&"deleted") { 0 } else { 2 });
+            drop(store);
+            let again = files(&disk, keys.as_ref()).create(EXPLICIT, META);
+            assert!(matches!(again, Err(ConsumerStoreError::Disk { .. })), "it is there");
+        }
+    }
+}
+
 fn some_state() -> ConsumerState {
     let mut some = state((100, 122), (50, 72));
     some.pending = pending([75, 80, 111]);

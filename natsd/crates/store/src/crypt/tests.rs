@@ -8,6 +8,8 @@ use super::*;
 use crate::block::{BlockHash, BlockScan, RecordKind, Scanned};
 use crate::consumer_state::{ConsumerState, SequencePair};
 
+mod go;
+
 /// An encrypted stream of a Go server, see testdata/make_go_stream.py.
 struct Fixture {
     cipher: Cipher,

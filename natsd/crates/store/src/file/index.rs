@@ -32,10 +32,10 @@ use sha2::{Digest, Sha256};
 
 use super::FileStore;
 use super::block::{Block, Mark};
-use super::recover::is_marker;
+use super::recover::{DamageKind, Damaged, is_marker};
 use super::subjects::SubjectInfo;
 use super::write::MARKER_SIZE;
-use crate::block::Record;
+use crate::block::{Damage, Record};
 use crate::sequence_set::SequenceSet;
 use crate::stream_store::{StoreError, StreamState};
 use crate::varint::{put_signed, put_unsigned, take_signed, take_unsigned};
@@ -265,6 +265,13 @@ impl FileStore {
         if !index.blocks.iter().map(|block| block.number).eq(numbers.iter().copied()) {
             return None;
         }
+        let size = self.end_of(&index)?;
+        index.fill_gaps()?;
+        index.is_consistent().then_some((index, size))
+    }
+
+    /// The size of the last block, if it ends as it did when the index was written.
+    fn end_of(&self, index: &Index) -> Option<u64> {
         let file = self.disk.open(&self.block_path(index.last_block), false).ok()?;
         let size = file.len().ok()?;
         let (mut start, mut end) = ([0; 4], [0; 8]);
@@ -277,11 +284,39 @@ impl FileStore {
             }
         }
         // A last block that is compressed has to be made plain.
-        if end != index.last_hash || start == *b"cmp\x01" || size >= 1 << 31 {
-            return None;
+        let is_same = end == index.last_hash && start != *b"cmp\x01" && size < 1 << 31;
+        is_same.then_some(size)
+    }
+
+    /// The blocks that somebody took away since the store was stopped in good order, and the
+    /// messages that were in them. A Go server removes a block without writing down why, so
+    /// nothing is said of what it wrote last.
+    pub(super) fn missing_blocks(&self, numbers: &[u32]) -> (Vec<Damaged>, SequenceSet) {
+        let (mut missing, mut lost) = (Vec::new(), SequenceSet::new());
+        let Some(index) = self.read_index_file() else { return (missing, lost) };
+        let newest = numbers.last().copied().unwrap_or(0);
+        let is_current = newest < index.last_block
+            || self.end_of(&index).and_then(|size| usize::try_from(size).ok()).is_some_and(
+                |size| newest == index.last_block && self.ends_with_marker(newest, size),
+            );
+        let blocks = index.blocks.iter().filter(|block| block.count > 0);
+        for block in blocks.filter(|block| is_current && !numbers.contains(&block.number)) {
+            let (first, last) = (block.first.seq, block.last.seq);
+            lost.insert_range(first, last);
+            let removed = index.deleted.iter_from(first).take_while(|&seq| seq <= last);
+            removed.for_each(|seq| {
+                lost.remove(seq);
+            });
+            missing.push(Damaged {
+                block: block.number,
+                offset: 0,
+                size: usize::try_from(block.bytes).unwrap_or(usize::MAX),
+                after_seq: first.saturating_sub(1),
+                damage: Damage::Missing,
+                kind: DamageKind::Middle,
+            });
         }
-        index.fill_gaps()?;
-        index.is_consistent().then_some((index, size))
+        (missing, lost)
     }
 
     fn ends_with_marker(&self, number: u32, size: usize) -> bool {

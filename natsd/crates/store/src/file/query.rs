@@ -176,6 +176,10 @@ impl FileStore {
             let index = self.block_from(other);
             if let Some(cache) = self.blocks.get_mut(index).and_then(|block| block.cache.take()) {
                 size -= cache.size();
+                if cache.records.capacity() > self.spare.capacity() {
+                    self.spare = cache.records;
+                    self.spare.clear();
+                }
             }
         }
     }

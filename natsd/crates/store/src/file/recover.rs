@@ -30,6 +30,7 @@ use crate::block::correct_bits;
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
 use crate::markers::Markers;
 use crate::sequence_set::SequenceSet;
+use crate::stream_dir::remove_if_there;
 use crate::stream_store::{StoreError, StreamState};
 use scan::{Scan, ScannedBlock, add_subject};
 
@@ -89,9 +90,11 @@ impl FileStore {
             self.read_message_caches();
         } else {
             let last = self.remembered_last().filter(|_| !self.file_config.is_replicated);
+            let (missing, lost) = self.missing_blocks(&numbers);
             self.scan_all(&numbers)?;
             last.map_or(Ok(()), |last| self.keep_last(last))
                 .map_err(|source| self.write_error(source))?;
+            self.note_missing(missing, &lost).map_err(|source| self.write_error(source))?;
         }
         if !self.is_stopped {
             self.convert_blocks().map_err(|source| self.write_error(source))?;
@@ -112,6 +115,22 @@ impl FileStore {
             return Ok(());
         }
         self.skip_sequences(None, missing, last.time, true).map(drop)
+    }
+
+    /// Adds blocks that are missing to what is damaged. All of that is said once.
+    fn note_missing(
+        &mut self,
+        missing: Vec<Damaged>,
+        lost: &SequenceSet,
+    ) -> Result<(), StoreError> {
+        self.damaged.extend(missing);
+        let lost: Vec<u64> = lost.iter().filter(|&seq| self.deleted.contains(seq)).collect();
+        self.lost.extend(lost);
+        if self.damaged.is_empty() || self.is_stopped {
+            return Ok(());
+        }
+        self.sync_log()?;
+        self.forget_index()
     }
 
     fn enforce_at_start(&mut self, now: Timestamp) -> Result<(), StoreError> {
@@ -153,9 +172,13 @@ impl FileStore {
                     disk.remove_dir_all(&self.messages_dir)?;
                     disk.rename(&new, &self.messages_dir)?;
                 } else {
-                    for name in names.iter().filter(|name| name.ends_with(KEY_SUFFIX)) {
-                        disk.rename(&new.join(name), &self.messages_dir.join(name))?;
+                    // The purge had not begun to be true: its tombstone, in a block of its own of
+                    // which only the key was moved, would take the last message.
+                    for stem in names.iter().filter_map(|name| name.strip_suffix(KEY_SUFFIX)) {
+                        let block = self.messages_dir.join(format!("{stem}{BLOCK_SUFFIX}"));
+                        remove_if_there(disk.as_ref(), &block)?;
                     }
+                    disk.sync_dir(&self.messages_dir)?;
                     disk.remove_dir_all(&new)?;
                 }
             }

@@ -109,14 +109,16 @@ impl FileStore {
         while self.state.messages > 0 && self.state.first_seq < seq {
             let first = self.state.first_seq;
             let index = self.block_of(first);
+            // natsd knows by now; what is left of a block has to be told to a Go server.
+            let is_told =
+                self.blocks[index].number == partial && self.prepare(EMPTY_RECORD_SIZE).is_ok();
             let (record, _) =
                 self.load_block(index, first)?.get(first).ok_or(StoreError::Damaged)?;
             let time = record.timestamp;
-            // natsd knows by now; what is left of a block has to be told to a Go server.
-            if self.blocks[index].number == partial && self.prepare(EMPTY_RECORD_SIZE).is_ok() {
+            if is_told {
                 self.append(&tombstone(first, time, b""));
             }
-            self.drop_message(self.block_of(first), first);
+            self.drop_message(index, first);
         }
         self.find_oldest();
         if self.blocks.len() < blocks && self.flush().is_ok() {

@@ -207,7 +207,9 @@ impl FileStore {
             let number = last.number;
             let start = last.size.unwrap_or(0);
             let hash = BlockHash::new(&self.file_config.name, number);
-            last.cache = Some(Box::new(BlockCache::new(hash, start)));
+            let mut cache = Box::new(BlockCache::new(hash, start));
+            cache.records = std::mem::take(&mut self.spare);
+            last.cache = Some(cache);
             self.touch(number);
             self.make_room(number);
         }

@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::RecoveredGroup;
-use crate::block::{BlockHash, BlockScan, Scanned};
+use crate::block::{BlockHash, BlockScan, Record, Scanned};
 use crate::crypt::StreamKeys;
 use crate::disk::{Disk, DiskFile};
 
@@ -97,6 +97,9 @@ pub fn cut_hole(
     let Some(&last) = numbers.last() else { return Ok(None) };
     let blocks = Blocks { disk, dir, name, keys, numbers };
     let Some(block) = blocks.read(last)? else { return Ok(None) };
+    if block.bytes.starts_with(b"cmp") && Record::decode(&block.hash, &block.bytes).is_err() {
+        return Ok(None); // Compressed: it was synced before.
+    }
     let mut before = 0;
     for piece in BlockScan::new(&block.hash, &block.bytes) {
         match piece {

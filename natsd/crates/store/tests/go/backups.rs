@@ -1,10 +1,15 @@
 //! Backups: made by Go and restored here, made here and restored by Go.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use natsd_base::Timestamp;
+use natsd_base::{Prng, Timestamp};
 use natsd_store::archive::{ArchiveLimits, ArchiveReader, Item, MessagesRestore, SnapshotWriter};
-use natsd_store::{MemStore, StoreConfig, StreamStore};
+use natsd_store::{
+    Cipher, Compression, FileStore, FileStoreConfig, FileStoreKeys, MemDisk, MemStore, StoreConfig,
+    StoreKeys, StreamKeys, StreamStore,
+};
 use natsd_testkit::Server;
 use serde_json::{Value, json};
 
@@ -55,15 +60,34 @@ fn send(peer: &mut Peer, stream: &str, config: &Value, state: &Value, backup: &[
 
 /// What a backup held, with the messages in a store.
 struct Restored {
-    store: MemStore,
+    store: Box<dyn StreamStore>,
     state: Value,
     consumers: BTreeMap<String, Vec<u8>>,
 }
 
-fn restore(backup: &[u8], chunk: usize) -> Restored {
-    let limits = ArchiveLimits::default();
+/// New stores of every kind.
+fn stores() -> Vec<Box<dyn StreamStore>> {
     let config = StoreConfig { allow_message_ttl: true, ..StoreConfig::default() };
-    let mut store = MemStore::new(config);
+    let files = |files: FileStoreConfig| -> Box<dyn StreamStore> {
+        let (disk, dir) = (Arc::new(MemDisk::new()), Path::new("/S"));
+        Box::new(FileStore::open(disk, dir, files, config.clone(), FAR).expect("memory"))
+    };
+    let mut prng = Prng::from_seed(1);
+    let mut random = move |bytes: &mut [u8]| bytes.fill_with(|| prng.next_u64().to_le_bytes()[0]);
+    let keys = StoreKeys::new(Cipher::ChaCha, b"key", None);
+    let (keys, _) = StreamKeys::create(&keys, "A", "S", &mut random);
+    let random = Mutex::new(random);
+    let random = Arc::new(move |bytes: &mut [u8]| random.lock().expect("no panic")(bytes));
+    let small = FileStoreConfig { block_size: 4096, ..FileStoreConfig::new("S") };
+    vec![
+        Box::new(MemStore::new(config.clone())),
+        files(FileStoreConfig { compression: Compression::S2, ..small.clone() }),
+        files(FileStoreConfig { keys: Some(FileStoreKeys { keys, random }), ..small }),
+    ]
+}
+
+fn restore(backup: &[u8], chunk: usize, mut store: Box<dyn StreamStore>) -> Restored {
+    let limits = ArchiveLimits::default();
     let mut reader = ArchiveReader::new(limits);
     let mut state = Value::Null;
     let mut consumers = BTreeMap::new();
@@ -75,7 +99,7 @@ fn restore(backup: &[u8], chunk: usize) -> Restored {
                 Item::State(content) => {
                     state = serde_json::from_slice(content).expect("JSON");
                     let first = state["first_seq"].as_u64().expect("a sequence");
-                    let begun = MessagesRestore::begin(&mut store, first, true, limits);
+                    let begun = MessagesRestore::begin(store.as_mut(), first, true, limits);
                     restore = Some(begun.expect("an empty store"));
                 }
                 Item::Consumer { name, content } => {
@@ -83,12 +107,12 @@ fn restore(backup: &[u8], chunk: usize) -> Restored {
                 }
                 Item::Message(message) => {
                     let restore = restore.as_mut().expect("the state comes first");
-                    restore.message(&mut store, &message, Timestamp(0)).expect("it fits");
+                    restore.message(store.as_mut(), &message, Timestamp(0)).expect("it fits");
                 }
                 Item::End => {
                     let last = state["last_seq"].as_u64().expect("a sequence");
                     let restore = restore.take().expect("the state comes first");
-                    restore.finish(&mut store, last, FAR).expect("it fits");
+                    restore.finish(store.as_mut(), last, FAR).expect("it fits");
                 }
                 Item::File { .. } | Item::Data(_) => panic!("{item:?}"),
             }
@@ -193,53 +217,68 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// That a store holds what Go says.
+fn check(restored: &mut Restored, stream: &str, state: &Value, messages: &[Value]) {
+    let found = restored.store.state();
+    for (key, number) in [
+        ("messages", found.messages),
+        ("first_seq", if found.last_seq > 0 { found.first_seq } else { 0 }),
+        ("last_seq", found.last_seq),
+        ("num_subjects", found.subjects),
+        ("num_deleted", found.deleted),
+    ] {
+        let said = state[key].as_u64().unwrap_or_default();
+        assert_eq!(number, said, "{stream}: {key} of {state}");
+    }
+    for message in messages {
+        let seq = message["seq"].as_u64().expect("a sequence");
+        let found = restored.store.load(seq).expect("Go has it");
+        assert_eq!(message["subject"].as_str().map(str::as_bytes), Some(found.subject));
+        let data = message["data"].as_str().unwrap_or_default();
+        assert_eq!(data, base64(found.body), "{stream} {seq}");
+        let headers = message["hdrs"].as_str().unwrap_or_default();
+        assert_eq!(headers, base64(found.headers), "{stream} {seq}");
+    }
+}
+
+/// A backup of what was restored.
+fn back_up_again(restored: &mut Restored) -> Vec<u8> {
+    let (found, state_json) = (restored.store.state(), restored.state.to_string());
+    let consumers = restored.consumers.iter();
+    let consumers: Vec<(&str, &[u8])> =
+        consumers.map(|(name, json)| (name.as_str(), json.as_slice())).collect();
+    let mut writer = SnapshotWriter::new(&found, state_json.as_bytes(), &consumers, FAR);
+    let mut backup = Vec::new();
+    while let Some(chunk) = writer.next_chunk(restored.store.as_mut(), 999).expect("memory") {
+        backup.extend(chunk);
+    }
+    backup
+}
+
 #[test]
 fn backups_of_go_are_restored_and_ours_by_go() {
     let server: Server = peer::start("");
     let mut peer = Peer::new(&server);
     for stream in fill(&mut peer) {
         let (state, messages, consumers) = describe(&mut peer, stream);
-        let (backup, config) = back_up(&mut peer, stream, 1024);
-        let mut restored = restore(&backup, 1000);
-        let found = restored.store.state();
-        for (key, number) in [
-            ("messages", found.messages),
-            ("first_seq", if found.last_seq > 0 { found.first_seq } else { 0 }),
-            ("last_seq", found.last_seq),
-            ("num_subjects", found.subjects),
-            ("num_deleted", found.deleted),
-        ] {
-            let said = state[key].as_u64().unwrap_or_default();
-            assert_eq!(number, said, "{stream}: {key} of {state}");
-        }
-        for message in &messages {
-            let seq = message["seq"].as_u64().expect("a sequence");
-            let found = restored.store.load(seq).expect("Go has it");
-            assert_eq!(message["subject"].as_str().map(str::as_bytes), Some(found.subject));
-            let data = message["data"].as_str().unwrap_or_default();
-            assert_eq!(data, base64(found.body), "{stream} {seq}");
-            let headers = message["hdrs"].as_str().unwrap_or_default();
-            assert_eq!(headers, base64(found.headers), "{stream} {seq}");
-        }
-        assert_eq!(restored.consumers.len(), consumers.len());
+        let (backup, mut config) = back_up(&mut peer, stream, 1024);
+        let mut before = stream.to_owned();
+        for (kind, store) in (1..).zip(stores()) {
+            let mut restored = restore(&backup, 1000, store);
+            check(&mut restored, stream, &state, &messages);
+            assert_eq!(restored.consumers.len(), consumers.len());
 
-        // And back.
-        let state_json = restored.state.to_string();
-        let content: Vec<(&str, &[u8])> = restored
-            .consumers
-            .iter()
-            .map(|(name, json)| (name.as_str(), json.as_slice()))
-            .collect();
-        let mut writer = SnapshotWriter::new(&found, state_json.as_bytes(), &content, FAR);
-        let mut backup = Vec::new();
-        while let Some(chunk) = writer.next_chunk(&mut restored.store, 999).expect("memory") {
-            backup.extend(chunk);
+            // Go may still be removing a stream when it restores one of the same name.
+            let name = format!("{stream}-{kind}");
+            peer.api(&format!("STREAM.DELETE.{before}"), &Value::Null);
+            config["name"] = json!(name);
+            let again = back_up_again(&mut restored);
+            send(&mut peer, &name, &config, &restored.state, &again);
+            let (state_now, messages_now, consumers_now) = describe(&mut peer, &name);
+            assert_eq!(state_now, state, "{name}");
+            assert_eq!(consumers_now, consumers, "{name}");
+            assert!(messages_now == messages, "{name}: other messages");
+            before = name;
         }
-        peer.api(&format!("STREAM.DELETE.{stream}"), &Value::Null);
-        send(&mut peer, stream, &config, &restored.state, &backup);
-        let (state_now, messages_now, consumers_now) = describe(&mut peer, stream);
-        assert_eq!(state_now, state, "{stream}");
-        assert_eq!(consumers_now, consumers, "{stream}");
-        assert!(messages_now == messages, "{stream}: other messages");
     }
 }

@@ -306,6 +306,7 @@ fn configs(prng: &mut Prng) -> (FileStoreConfig, StoreConfig) {
     };
     let sizes = [300, 900, 4000];
     let mut file_config = small(sizes[prng.below(sizes.len())]);
+    file_config.cache_size_max = prng.below(9000);
     file_config.write_buffer_max = 1 + prng.below(2500);
     if prng.below(3) == 0 {
         file_config.compression = Compression::S2;

@@ -291,6 +291,7 @@ fn run(seed: u64, steps: usize) {
     if prng.below(3) == 0 {
         file_config.compression = Compression::S2;
     }
+    file_config.cache_size_max = prng.below(9000);
     file_config.write_buffer_max = 1 + prng.below(3000);
     let mut pair = Pair::new(seed, file_config, config);
     for step in 0..steps {

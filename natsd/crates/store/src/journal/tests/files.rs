@@ -6,8 +6,9 @@ use std::sync::Arc;
 use natsd_base::{Prng, Timestamp};
 
 use super::model::{DIR, Op, build, config, dump};
+use crate::crypt::{Cipher, StoreKeys, StreamKeys};
 use crate::disk::{Disk, Faults, SimDisk, Unsynced};
-use crate::file::{FileStore, FileStoreConfig};
+use crate::file::{Compression, FileStore, FileStoreConfig, FileStoreKeys, SharedRandom};
 use crate::journal::{GroupId, Journal, JournalError, Lsn, Recovery, cut_hole};
 use crate::stream_store::{StoreConfig, StreamStore};
 
@@ -48,9 +49,22 @@ fn stream_dir(number: usize) -> PathBuf {
     Path::new("/js/A/streams").join(format!("S{number}"))
 }
 
+/// The keys of the stream that has some.
+fn keys_of(number: usize) -> Option<StreamKeys> {
+    let keys = StoreKeys::new(Cipher::ChaCha, b"a key", None);
+    let name = format!("S{number}");
+    (number == 3).then(|| StreamKeys::create(&keys, "A", &name, &mut |bytes| bytes.fill(7)).0)
+}
+
+/// One stream is compressed, one encrypted.
 fn open_store(disk: &SimDisk, number: usize) -> FileStore {
-    let file_config =
-        FileStoreConfig { block_size: 6000, ..FileStoreConfig::new(&format!("S{number}")) };
+    let random: SharedRandom = Arc::new(|bytes| bytes.fill(9));
+    let file_config = FileStoreConfig {
+        block_size: 6000,
+        compression: if number == 2 { Compression::S2 } else { Compression::None },
+        keys: keys_of(number).map(|keys| FileStoreKeys { keys, random }),
+        ..FileStoreConfig::new(&format!("S{number}"))
+    };
     let disk = Arc::new(disk.clone());
     let dir = stream_dir(number);
     FileStore::open(disk, &dir, file_config, StoreConfig::default(), Timestamp(1)).unwrap()
@@ -186,7 +200,7 @@ impl Shard {
             let group = recovery.groups().iter().find(|group| group.name == name);
             let cut = group.and_then(|group| {
                 let (dir, name) = (stream_dir(number), format!("S{number}"));
-                cut_hole(&self.disk, &dir, &name, None, 1, group).unwrap()
+                cut_hole(&self.disk, &dir, &name, keys_of(number).as_ref(), 1, group).unwrap()
             });
             stream.store = open_store(&self.disk, number);
             let before =

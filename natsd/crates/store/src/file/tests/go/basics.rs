@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use natsd_base::Prng;
 
-use super::steps::{
-    MARKER_SIZE, blocks, check_message, check_restarts, deleted, error_of, forget, loaded,
-    put_many, remove, restart_without_index, size_of_message, subject,
-};
-use super::{Fixture, each, each_plain};
+use super::layout::{MARK_SIZE, deleted, loaded, release, remove, rescan, small};
+use super::steps::{check_message, check_restarts, error_of, put_many, size_of_message, subject};
+use super::{Fixture, each};
 use crate::file::FileStoreConfig;
-use crate::file::tests::small;
 use crate::stream_store::tests::{message, one};
 use crate::stream_store::{NewMessage, StoreConfig, StoreError, StreamStore};
 
@@ -92,7 +89,7 @@ fn file_store_basic_write_msgs_and_restore() {
 /// Go: TestFileStoreSelectNextFirst server/filestore_test.go:304
 #[test]
 fn file_store_select_next_first() {
-    each(&blocks(256), &any(), |fixture| {
+    each(&small(256), &any(), |fixture| {
         put_many(fixture, "zzz", b"Hello World", 10);
         assert_eq!(fixture.store.blocks[0].count, 5);
         remove(fixture, 2..=7);
@@ -210,7 +207,7 @@ fn file_store_write_and_read_same_block() {
 #[test]
 fn file_store_and_retrieve_multi_block() {
     let size = size_of_message("foo", b"Hello World!");
-    each(&blocks(4 * size), &any(), |fixture| {
+    each(&small(4 * size), &any(), |fixture| {
         put_many(fixture, "foo", b"Hello World!", 20);
         assert_eq!((fixture.store.state().messages, fixture.store.blocks.len()), (20, 5));
         fixture.restart();
@@ -224,7 +221,7 @@ fn file_store_and_retrieve_multi_block() {
 #[test]
 fn file_store_collapse_dmap() {
     let size = size_of_message("foo", b"Hello World!");
-    each(&blocks(4 * size), &any(), |fixture| {
+    each(&small(4 * size), &any(), |fixture| {
         put_many(fixture, "foo", b"Hello World!", 10);
         assert_eq!(fixture.store.state().messages, 10);
         // Removed out of order, and the gaps closed. The first sequence and how many are missing.
@@ -296,7 +293,7 @@ fn file_store_remove_out_of_order_recovery() {
 fn file_store_write_expire_write() {
     each(&large(), &any(), |fixture| {
         put_many(fixture, "zzz", b"Hello World!", 10);
-        forget(fixture);
+        release(fixture);
         put_many(fixture, "zzz", b"Hello World! - 22", 10);
         assert_eq!(fixture.store.state().messages, 20);
         fixture.restart();
@@ -311,16 +308,16 @@ fn file_store_write_expire_write() {
 /// Go: TestFileStoreReadCache server/filestore_test.go:1706
 #[test]
 fn file_store_read_cache() {
-    each_plain(&large(), &any(), |fixture| {
-        put_many(fixture, "foo.bar", &[0; 1024], 500);
+    each(&large(), &any(), |fixture| {
+        put_many(fixture, "foo.bar", &[0; 1024], 100);
         let records = |fixture: &Fixture| {
             let caches = fixture.store.blocks.iter().filter_map(|block| block.cache.as_ref());
             caches.map(|cache| cache.records.len() as u64).sum::<u64>()
         };
-        forget(fixture);
+        release(fixture);
         assert_eq!(records(fixture), 0);
         fixture.store.load(1).unwrap();
-        let size = MARKER_SIZE + 500 * size_of_message("foo.bar", &[0; 1024]);
+        let size = MARK_SIZE as u64 + 100 * size_of_message("foo.bar", &[0; 1024]);
         assert_eq!(records(fixture), size);
         fixture.store.release_caches();
         assert_eq!(records(fixture), 0);
@@ -346,7 +343,7 @@ fn file_store_weak_cache_promotion_cleanup() {
         |fixture| assert_eq!(fixture.store.load_last(one("foo")).unwrap().seq, 4),
         |fixture| {
             remove(fixture, [1]);
-            forget(fixture);
+            release(fixture);
             assert_eq!(subject(fixture, "foo").first, 2);
         },
     ];
@@ -358,7 +355,7 @@ fn file_store_weak_cache_promotion_cleanup() {
             fixture.restart();
             assert_eq!(loaded(fixture), [0; 0]);
             step(fixture);
-            forget(fixture);
+            release(fixture);
         });
     }
 }
@@ -370,10 +367,10 @@ fn file_store_partial_cache_expiration() {
     for forgets_again in [false, true] {
         each(&large(), &any(), |fixture| {
             put_many(fixture, "foo", b"ok-1", 5);
-            forget(fixture);
+            release(fixture);
             put_many(fixture, "bar", b"ok-2", 5);
             if forgets_again {
-                forget(fixture);
+                release(fixture);
             }
             check_message(fixture, 8, "bar", b"ok-2");
             check_message(fixture, 1, "foo", b"ok-1");
@@ -387,7 +384,7 @@ fn file_store_stream_delete_cache_bug() {
     each(&large(), &any(), |fixture| {
         put_many(fixture, "foo", b"Hello World", 2);
         assert_eq!(fixture.store.erase(1), Ok(true));
-        forget(fixture);
+        release(fixture);
         check_message(fixture, 2, "foo", b"Hello World");
     });
 }
@@ -404,7 +401,7 @@ fn file_store_err_partial_load() {
                 fixture.store.release_caches();
             }
             if step % 25 == 0 {
-                forget(fixture);
+                release(fixture);
             }
             let last = fixture.store.blocks.back().unwrap();
             let spread = usize::try_from(last.last.seq + 1 - last.first.seq).unwrap();
@@ -440,14 +437,14 @@ fn file_store_recalc_first_sequence_bug() {
             fixture.put(subject, &[b'A'; 22]);
         }
         for _ in 0..100 {
-            forget(fixture);
+            release(fixture);
             let seq = fixture.put("A", &[b'A'; 22]);
             assert_eq!(fixture.store.load_last(one("A")).unwrap().seq, seq);
             let before = if seq == 5 { 2 } else { seq - 1 };
             let found = subject(fixture, "A");
             assert_eq!((found.messages, found.first, found.last), (2, before, seq));
         }
-        restart_without_index(fixture);
+        rescan(fixture);
         assert_eq!(fixture.range(), (4, 3, 104));
     });
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::steps::{blocks, check_restarts, put_many, remove, restart_without_index};
+use super::layout::{remove, rescan, small};
+use super::steps::{check_restarts, put_many};
 use super::{Fixture, each};
 use crate::file::FileStoreConfig;
-use crate::file::tests::small;
 use crate::stream_store::tests::one;
 use crate::stream_store::{StoreConfig, StreamStore, SubjectState};
 
@@ -89,7 +89,7 @@ fn file_store_fss_close_and_keep_on_expire_on_recover_bug() {
 /// Go: TestFileStoreExpireOnRecoverSubjectAccounting server/filestore_test.go:4682
 #[test]
 fn file_store_expire_on_recover_subject_accounting() {
-    each(&blocks(100), &kept_for(200), |fixture| {
+    each(&small(100), &kept_for(200), |fixture| {
         fixture.put("A", &[b'A'; 19]);
         fixture.put("B", &[b'A'; 19]);
         wait(fixture, 100);
@@ -104,7 +104,7 @@ fn file_store_expire_on_recover_subject_accounting() {
 /// Go: TestFileStoreBadFirstAndFailedExpireAfterRestart server/filestore_test.go:4895
 #[test]
 fn file_store_bad_first_and_failed_expire_after_restart() {
-    each(&blocks(256), &kept_for(1000), |fixture| {
+    each(&small(256), &kept_for(1000), |fixture| {
         put_many(fixture, "foo", b"ZZ", 7);
         wait(fixture, 800);
         put_many(fixture, "foo", b"ZZ", 2);
@@ -126,7 +126,7 @@ fn file_store_bad_first_and_failed_expire_after_restart() {
 /// Go: TestFileStoreRememberLastMsgTime server/filestore_test.go:3871
 #[test]
 fn file_store_remember_last_msg_time() {
-    for restart in [Fixture::restart, restart_without_index, Fixture::kill] {
+    for restart in [Fixture::restart, rescan, Fixture::kill] {
         each(&small(4096), &kept_for(1000), |fixture| {
             let put = |fixture: &mut Fixture| (fixture.put("foo", &[b'X'; 2000]), fixture.now);
             let check = |fixture: &mut Fixture, time| {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use natsd_base::Prng;
 
-use super::steps::{blocks, check_message, error_of, forget, loaded, put_many, remove, subject};
-use super::{each, each_plain};
+use super::each;
+use super::layout::{loaded, release, remove, small};
+use super::steps::{check_message, error_of, put_many, subject};
 use crate::file::FileStoreConfig;
-use crate::file::tests::small;
 use crate::stream_store::tests::one;
 use crate::stream_store::{Filter, StoreConfig, StoreError, StreamStore, SubjectState};
 
@@ -21,7 +21,7 @@ fn large() -> FileStoreConfig {
 
 /// Keeps the last block in memory, and one that is being looked at.
 fn frugal(block_size: u64) -> FileStoreConfig {
-    FileStoreConfig { cache_size_max: 1, ..blocks(block_size) }
+    FileStoreConfig { cache_size_max: 1, ..small(block_size) }
 }
 
 /// Go: TestFileStoreFilteredPendingBug server/filestore_test.go:3698
@@ -42,7 +42,7 @@ fn file_store_no_fss_bug_after_remove_first() {
         for index in 0..100 {
             fixture.put(&format!("foo.bar.{index}"), &b"ZZZ".repeat(33));
         }
-        forget(fixture);
+        release(fixture);
         remove(fixture, [1]);
         let found = fixture.store.load_next(one("foo.>"), 1).unwrap().unwrap();
         assert_eq!(found.subject, b"foo.bar.1");
@@ -55,7 +55,7 @@ fn file_store_no_fss_bug_after_remove_first() {
 fn file_store_fss_expire_num_pending_bug() {
     let config = StoreConfig { messages_per_subject_max: Some(1), ..any() };
     each(&large(), &config, |fixture| {
-        forget(fixture);
+        release(fixture);
         fixture.put("KV.X", b"Y");
         assert_eq!(fixture.store.filtered_state(1, one("KV.X")).messages, 1);
     });
@@ -66,7 +66,7 @@ fn file_store_fss_expire_num_pending_bug() {
 fn file_store_filtered_first_matching_bug() {
     each(&large(), &any(), |fixture| {
         put_many(fixture, "foo.foo", b"A", 3);
-        forget(fixture);
+        release(fixture);
         // Which subjects there are in the block is known before the other one comes.
         assert!(fixture.store.load_next(one("foo.foo"), 2).unwrap().is_some());
         fixture.put("foo.bar", b"X");
@@ -136,17 +136,17 @@ fn file_store_subjects_totals() {
 /// Go: TestFileStoreNumPendingLargeNumBlks server/filestore_test.go:5360
 #[test]
 fn file_store_num_pending_large_num_blks() {
-    each_plain(&small(128), &any(), |fixture| {
-        put_many(fixture, "zzz", &[b'X'; 100], 1000);
-        assert_eq!(fixture.store.blocks.len(), 1000);
+    each(&small(128), &any(), |fixture| {
+        put_many(fixture, "zzz", &[b'X'; 100], 200);
+        assert_eq!(fixture.store.blocks.len(), 200);
         let pending =
             |fixture: &mut super::Fixture, start| fixture.store.pending(start, one("zzz"), false);
-        assert_eq!(pending(fixture, 400), (601, 1000));
-        assert_eq!(pending(fixture, 600), (401, 1000));
+        assert_eq!(pending(fixture, 80), (121, 200));
+        assert_eq!(pending(fixture, 120), (81, 200));
         // One of the first half, and one of the second.
-        remove(fixture, [100, 900]);
-        assert_eq!(pending(fixture, 400), (600, 1000));
-        assert_eq!(pending(fixture, 600), (400, 1000));
+        remove(fixture, [20, 180]);
+        assert_eq!(pending(fixture, 80), (120, 200));
+        assert_eq!(pending(fixture, 120), (80, 200));
     });
 }
 
@@ -158,7 +158,7 @@ fn file_store_recaluclate_first_for_subj_bug() {
             fixture.put(subject, b"");
         }
         remove(fixture, [1, 2]);
-        forget(fixture);
+        release(fixture);
         let expected = SubjectState { messages: 1, first: 3, last: 3 };
         assert_eq!(subject(fixture, "foo"), expected);
     });
@@ -169,26 +169,26 @@ fn file_store_recaluclate_first_for_subj_bug() {
 fn file_store_num_pending_last_by_subject() {
     each(&small(1024), &any(), |fixture| {
         let mut prng = Prng::from_seed(1);
-        for index in 1..=1000 {
+        for index in 1..=400 {
             let subject = format!("foo.{}.{index}", 1 + prng.below(20));
             fixture.put(&subject, &b"ABC".repeat(25));
         }
-        assert!(fixture.store.blocks.len() > 100);
+        assert!(fixture.store.blocks.len() > 40);
         fixture.restart();
         // Nothing is read to say what a new consumer has before it.
         for last_per_subject in [true, false] {
             let pending = fixture.store.pending(0, one("foo.*.*"), last_per_subject);
-            assert_eq!(pending, (1000, 1000));
+            assert_eq!(pending, (400, 400));
             assert_eq!(loaded(fixture), [0; 0]);
         }
-        for filter in ["foo.10.*", "*.22.*", "*.*.222", "foo.5.999", "*.2.*"] {
-            let start = 200 + prng.below(250) as u64;
+        for filter in ["foo.10.*", "*.22.*", "*.*.222", "foo.5.399", "*.2.*"] {
+            let start = 80 + prng.below(100) as u64;
             let mut expected = 0;
-            for seq in start..=1000 {
+            for seq in start..=400 {
                 let message = fixture.store.load(seq).unwrap();
                 expected += u64::from(one(filter).matches(message.subject));
             }
-            assert_eq!(fixture.store.pending(start, one(filter), true), (expected, 1000));
+            assert_eq!(fixture.store.pending(start, one(filter), true), (expected, 400));
         }
     });
 }
@@ -201,13 +201,13 @@ fn file_store_fss_meta() {
         for subject in ["A", "Z", "Z", "Z", "Z", "Z", "Z", "A"] {
             fixture.put(subject, &[b'Z'; 19]);
         }
-        forget(fixture);
+        release(fixture);
         assert_eq!(fixture.store.purge_matching(one("A"), 0, 0), Ok(2));
         assert_eq!(fixture.range(), (6, 2, 8));
         let last = fixture.store.blocks.back().unwrap().number;
         // Little of what was read stays in memory.
         assert!(loaded(fixture).iter().all(|&number| number == 4 || number == last));
-        forget(fixture);
+        release(fixture);
         assert_eq!(subject(fixture, "Z").messages, 6);
         assert_eq!(subject(fixture, "A").messages, 0);
     });
@@ -219,7 +219,7 @@ fn file_store_expire_cache_on_linear_walk() {
     each(&frugal(100), &any(), |fixture| {
         put_many(fixture, "Z", &[b'Z'; 19], 10);
         assert_eq!(fixture.store.blocks.len(), 5);
-        forget(fixture);
+        release(fixture);
         let walk = |fixture: &mut super::Fixture, seqs: &mut dyn Iterator<Item = u64>| {
             for seq in seqs {
                 if fixture.store.deleted().contains(seq) {
@@ -260,7 +260,7 @@ fn file_store_fss_expire() {
         }
         assert_eq!(fixture.store.blocks.len(), 5);
         fixture.store.sync().unwrap();
-        forget(fixture);
+        release(fixture);
         // What is asked for again and again stays in memory.
         for number in [2, 3, 4, 5] {
             fixture.store.load(11).unwrap();

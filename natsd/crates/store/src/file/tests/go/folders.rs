@@ -6,7 +6,8 @@ use std::sync::Arc;
 use highway::{HighwayHash, HighwayHasher, Key};
 use sha2::{Digest, Sha256};
 
-use super::steps::{put_many, read_file, write_file};
+use super::layout::{read_file, write_file};
+use super::steps::put_many;
 use super::{DIR, each};
 use crate::consumer_store::{ConsumerFiles, ConsumerStoreConfig};
 use crate::disk::Disk;

@@ -1,9 +1,9 @@
 //! What the limits of messages, bytes and messages per subject remove, and over a restart.
 
-use super::steps::{blocks, check_restarts, deleted, put_many, size_of_message, subject};
-use super::{Fixture, each, each_plain};
+use super::layout::{deleted, small};
+use super::steps::{check_restarts, put_many, size_of_message, subject};
+use super::{Fixture, each};
 use crate::file::FileStoreConfig;
-use crate::file::tests::small;
 use crate::stream_store::tests::message;
 use crate::stream_store::{
     Discard, NewMessage, StoreConfig, StoreError, StreamStore, SubjectState,
@@ -46,12 +46,12 @@ fn file_store_msg_limit_bug() {
 /// Go: TestFileStoreBytesLimit server/filestore_test.go:538
 #[test]
 fn file_store_bytes_limit() {
-    let max = 1024 * size_of_message("foo", &[0; 512]);
+    let max = 128 * size_of_message("foo", &[0; 512]);
     let config = StoreConfig { bytes_max: Some(max), ..StoreConfig::default() };
-    each_plain(&large(), &config, |fixture| {
-        for (count, first, last) in [(1024, 1, 1024), (10, 11, 1034)] {
+    each(&large(), &config, |fixture| {
+        for (count, first, last) in [(128, 1, 128), (10, 11, 138)] {
             put_many(fixture, "foo", &[0; 512], count);
-            assert_eq!(fixture.range(), (1024, first, last));
+            assert_eq!(fixture.range(), (128, first, last));
             assert_eq!(fixture.store.state().bytes, max);
         }
         check_restarts(fixture);
@@ -91,7 +91,7 @@ fn file_store_stream_fail_to_roll_bug() {
 /// Go: TestFileStoreMaxMsgsPerSubject server/filestore_test.go:4354
 #[test]
 fn file_store_max_msgs_per_subject() {
-    each(&blocks(128), &per_subject(1), |fixture| {
+    each(&small(128), &per_subject(1), |fixture| {
         for _ in 0..2 {
             for index in 1..=100 {
                 fixture.put(&format!("kv.{index}"), b"value");
@@ -150,7 +150,7 @@ fn file_store_update_max_msgs_per_subject() {
 fn file_store_rebuild_state_properly_with_max_msgs_per_subject() {
     each(&small(4096), &per_subject(1), |fixture| {
         fixture.put("baz", b"");
-        for _ in 0..1000 {
+        for _ in 0..300 {
             fixture.put("foo", b"");
             fixture.put("bar", b"");
         }
@@ -201,7 +201,7 @@ fn file_store_full_state_test_sys_removals() {
 fn file_store_select_block_with_first_seq_removals() {
     const SUBJECTS: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+@$^";
     let subjects: Vec<String> = SUBJECTS.chars().map(String::from).collect();
-    each(&blocks(100), &per_subject(1), |fixture| {
+    each(&small(100), &per_subject(1), |fixture| {
         for subject in &subjects[..65] {
             fixture.put(subject, &[b'A'; 19]);
         }

@@ -5,14 +5,12 @@ use std::path::Path;
 
 use natsd_base::{Prng, Timestamp};
 
-use super::steps::{
-    INDEX, check_message, deleted, error_of, put_many, restart_without_index, size_of_message,
-    write_file,
-};
+use super::layout::{deleted, remove, rescan, small, write_file};
+use super::steps::{INDEX, check_message, error_of, put_many, size_of_message};
 use super::{Fixture, each};
-use crate::block::{BlockHash, Record, RecordKind};
+use crate::block::{BlockHash, Damage, Record, RecordKind};
 use crate::disk::{Disk, Faults, SimDisk, Unsynced};
-use crate::file::tests::{DIR, open, small};
+use crate::file::tests::{DIR, open};
 use crate::file::{Compression, FileStore, FileStoreConfig};
 use crate::stream_store::tests::{START, message};
 use crate::stream_store::{Filter, NewMessage, StoreConfig, StoreError, StreamStore};
@@ -29,7 +27,7 @@ fn large() -> FileStoreConfig {
 #[test]
 fn file_store_bit_rot() {
     let lost = Cell::new(0);
-    for seed in 1..=20 {
+    for seed in 1..=10 {
         each(&large(), &any(), |fixture| {
             let mut prng = Prng::from_seed(seed);
             put_many(fixture, "foo", b"Hello World", 100);
@@ -66,12 +64,54 @@ fn file_store_bit_rot() {
             assert_eq!(fixture.store.state().messages, left.len() as u64);
             lost.set(lost.get() + 100 - left.len());
             // It was repaired.
-            restart_without_index(fixture);
+            rescan(fixture);
             assert_eq!(fixture.store.damaged(), []);
             assert_eq!(read(fixture), left);
         });
     }
-    assert!(lost.get() > 20);
+    assert!(lost.get() > 5);
+}
+
+/// Go: TestFileStoreMsgBlkFailOnKernelFaultLostDataReporting server/filestore_test.go:5019
+#[test]
+fn file_store_msg_blk_fail_on_kernel_fault_lost_data_reporting() {
+    // 93 messages in each block, and 35 in the last one.
+    each(&small(4096), &any(), |fixture| {
+        put_many(fixture, "foo", b"Hello World", 500);
+        let lose = |fixture: &mut Fixture, number: u32| {
+            fixture.store.stop(fixture.now).unwrap();
+            fixture.remove_file(&format!("msgs/{number}.blk"));
+            fixture.reopen();
+        };
+        let check = |fixture: &Fixture, number: u32, lost: &[u64]| {
+            let [missing] = fixture.store.damaged() else { panic!("{number}") };
+            assert_eq!((missing.block, missing.damage), (number, Damage::Missing));
+            assert_eq!(fixture.store.lost().iter().collect::<Vec<u64>>(), lost);
+        };
+        lose(fixture, 1);
+        assert_eq!(fixture.range(), (407, 94, 500));
+        assert_eq!(error_of(fixture, 1), StoreError::NotFound);
+        check(fixture, 1, &[]);
+        // Without the last block the last sequence is still known.
+        lose(fixture, 6);
+        assert_eq!(fixture.range(), (372, 94, 500));
+        let last: Vec<u64> = (466..=500).collect();
+        assert_eq!(deleted(fixture), last);
+        check(fixture, 6, &last);
+        lose(fixture, 4);
+        assert_eq!(fixture.range(), (279, 94, 500));
+        let interior: Vec<u64> = (280..=372).collect();
+        assert_eq!(deleted(fixture), [interior.as_slice(), &last].concat());
+        check(fixture, 4, &interior);
+        assert_eq!(error_of(fixture, 300), StoreError::Damaged);
+        // What is known to be gone is no news the next time.
+        fixture.restart();
+        assert_eq!(fixture.store.damaged(), []);
+        assert_eq!(fixture.put("foo", b"Hello World"), 501);
+        remove(fixture, 187..=279);
+        fixture.kill();
+        assert_eq!(fixture.store.damaged(), []);
+    });
 }
 
 /// Go: TestFileStoreMsgBlockHolesAndIndexing server/filestore_test.go:6259

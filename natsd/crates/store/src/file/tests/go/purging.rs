@@ -2,13 +2,13 @@
 
 use natsd_base::Prng;
 
+use super::each;
+use super::layout::{deleted, loaded, read_file, remove, rescan, small};
 use super::steps::{
-    INDEX, blocks, check_message, check_restarts, deleted, erase, everything, loaded, put_many,
-    read_file, remove, restart_with_index, restart_without_index, size_of_message, subject,
+    INDEX, check_message, check_restarts, erase, everything, put_many, restart_with_index,
+    size_of_message, subject,
 };
-use super::{each, each_plain};
 use crate::disk::Disk;
-use crate::file::tests::small;
 use crate::file::{Compression, FileStoreConfig};
 use crate::stream_store::tests::one;
 use crate::stream_store::{Filter, StoreConfig, StreamStore, SubjectState};
@@ -24,12 +24,12 @@ fn large() -> FileStoreConfig {
 /// Go: TestFileStorePurge server/filestore_test.go:710
 #[test]
 fn file_store_purge() {
-    each_plain(&small(64 * 1024), &any(), |fixture| {
-        let size = size_of_message("foo", &[0; 8192]);
-        put_many(fixture, "foo", &[0; 8192], 128);
+    each(&small(8 * 1024), &any(), |fixture| {
+        let size = size_of_message("foo", &[0; 1024]);
+        put_many(fixture, "foo", &[0; 1024], 128);
         let state = fixture.store.state();
         assert_eq!((state.messages, state.bytes), (128, 128 * size));
-        assert!(fixture.store.blocks.len() as u64 > 128 * size / (64 * 1024));
+        assert!(fixture.store.blocks.len() as u64 > 128 * size / (8 * 1024));
         assert_eq!(fixture.store.purge(), Ok(128));
         for _ in 0..2 {
             assert_eq!(fixture.store.blocks.len(), 1);
@@ -38,7 +38,7 @@ fn file_store_purge() {
             fixture.restart();
         }
         // A Go server moves everything into this folder first, and may stop before it is empty.
-        put_many(fixture, "foo", &[0; 8192], 128);
+        put_many(fixture, "foo", &[0; 1024], 128);
         assert_eq!(fixture.store.state().bytes, 128 * size);
         fixture.store.flush().unwrap();
         let (messages, aside) = (fixture.path("msgs"), fixture.path("aside"));
@@ -73,12 +73,12 @@ fn file_store_compact() {
 #[test]
 fn file_store_compact_last_plus_one() {
     each(&small(8192), &any(), |fixture| {
-        put_many(fixture, "foo", &[0; 10_000], 100);
-        assert_eq!(fixture.range(), (100, 1, 100));
-        assert_eq!(fixture.store.compact(101), Ok(100));
-        assert_eq!(fixture.range(), (0, 101, 100));
+        put_many(fixture, "foo", &[0; 10_000], 20);
+        assert_eq!(fixture.range(), (20, 1, 20));
+        assert_eq!(fixture.store.compact(21), Ok(20));
+        assert_eq!(fixture.range(), (0, 21, 20));
         fixture.put("foo", &[0; 10_000]);
-        assert_eq!(fixture.range(), (1, 101, 101));
+        assert_eq!(fixture.range(), (1, 21, 21));
     });
 }
 
@@ -100,9 +100,9 @@ fn file_store_compact_msg_count_bug() {
 #[test]
 fn file_store_compact_perf() {
     each(&small(8192), &any(), |fixture| {
-        put_many(fixture, "foo", b"Hello World", 5000);
-        assert_eq!(fixture.store.compact(4501), Ok(4500));
-        assert_eq!(fixture.range(), (500, 4501, 5000));
+        put_many(fixture, "foo", b"Hello World", 1000);
+        assert_eq!(fixture.store.compact(901), Ok(900));
+        assert_eq!(fixture.range(), (100, 901, 1000));
     });
 }
 
@@ -135,16 +135,16 @@ fn file_store_compact_all_with_dangling_lmb() {
 /// Go: TestFileStoreStreamCompactMultiBlockSubjectInfo server/filestore_test.go:5215
 #[test]
 fn file_store_stream_compact_multi_block_subject_info() {
-    each_plain(&blocks(128), &any(), |fixture| {
-        for index in 0..1000 {
+    each(&small(128), &any(), |fixture| {
+        for index in 0..200 {
             fixture.put(&format!("foo.{index}"), b"Hello World");
         }
-        assert_eq!(fixture.store.blocks.len(), 500);
-        assert_eq!(fixture.store.compact(501), Ok(500));
+        assert_eq!(fixture.store.blocks.len(), 100);
+        assert_eq!(fixture.store.compact(101), Ok(100));
         // Half of the blocks are gone.
-        assert_eq!(fixture.store.blocks[0].number, 251);
-        assert!(fixture.disk.open(&fixture.path("msgs/250.blk"), false).is_err());
-        assert_eq!(fixture.store.state().subjects, 500);
+        assert_eq!(fixture.store.blocks[0].number, 51);
+        assert!(fixture.disk.open(&fixture.path("msgs/50.blk"), false).is_err());
+        assert_eq!(fixture.store.state().subjects, 100);
         check_restarts(fixture);
     });
 }
@@ -152,7 +152,7 @@ fn file_store_stream_compact_multi_block_subject_info() {
 /// Go: TestFileStoreCompactAndPSIMWhenDeletingBlocks server/filestore_test.go:6554
 #[test]
 fn file_store_compact_and_psim_when_deleting_blocks() {
-    each(&blocks(512), &any(), |fixture| {
+    each(&small(512), &any(), |fixture| {
         put_many(fixture, "A", &b"ABC".repeat(33), 10);
         assert_eq!(fixture.store.blocks.len(), 4);
         assert_eq!(fixture.store.compact(10), Ok(9));
@@ -167,9 +167,9 @@ fn file_store_compact_and_psim_when_deleting_blocks() {
 fn file_store_compact_reclaim_head_space() {
     // 66 messages in the first block and 34 in the second.
     let mut prng = Prng::from_seed(1);
-    let body: Vec<u8> = (0..32 * 1024).map(|_| prng.next_u64().to_le_bytes()[0]).collect();
+    let body: Vec<u8> = (0..1024).map(|_| prng.next_u64().to_le_bytes()[0]).collect();
     let size = size_of_message("z", &body);
-    each_plain(&blocks(66 * size), &any(), |fixture| {
+    each(&small(66 * size), &any(), |fixture| {
         put_many(fixture, "z", &body, 100);
         assert_eq!(fixture.store.blocks.len(), 2);
         fixture.store.sync().unwrap();
@@ -222,18 +222,18 @@ fn file_store_stream_truncate() {
 /// Go: TestFileStoreStreamTruncateResetMultiBlock server/filestore_test.go:5171
 #[test]
 fn file_store_stream_truncate_reset_multi_block() {
-    each_plain(&blocks(128), &any(), |fixture| {
+    each(&small(128), &any(), |fixture| {
         for _ in 0..2 {
             fixture.store.truncate(0, fixture.now).unwrap();
             assert_eq!(fixture.store.blocks.len(), 0);
             let state = fixture.store.state();
             assert_eq!((fixture.range(), state.bytes), ((0, 0, 0), 0));
             assert_eq!((state.subjects, state.deleted), (0, 0));
-            put_many(fixture, "foo", b"Hello World", 1000);
+            put_many(fixture, "foo", b"Hello World", 200);
             fixture.store.sync().unwrap();
-            assert_eq!(fixture.store.blocks.len(), 500);
+            assert_eq!(fixture.store.blocks.len(), 100);
             let state = fixture.store.state();
-            assert_eq!((fixture.range(), state.bytes), ((1000, 1, 1000), 44_000));
+            assert_eq!((fixture.range(), state.bytes), ((200, 1, 200), 8800));
             assert_eq!((state.subjects, state.deleted), (1, 0));
         }
     });
@@ -291,7 +291,7 @@ fn file_store_purge_ex_with_subject() {
 /// Go: TestFileStorePurgeExNoTombsOnBlockRemoval server/filestore_test.go:4112
 #[test]
 fn file_store_purge_ex_no_tombs_on_block_removal() {
-    each(&blocks(1000), &any(), |fixture| {
+    each(&small(1000), &any(), |fixture| {
         put_many(fixture, "foo.1", &[0; 20], 91);
         fixture.put("foo.2", &[0; 20]);
         assert_eq!(fixture.store.blocks.len(), 6);
@@ -313,13 +313,13 @@ fn file_store_purge_ex_no_tombs_on_block_removal() {
 fn file_store_purge_ex_buf_pool() {
     let file_config = FileStoreConfig { cache_size_max: 8192, ..small(1024) };
     each(&file_config, &any(), |fixture| {
-        for _ in 0..1000 {
+        for _ in 0..300 {
             fixture.put("foo.foo", &b"ABC".repeat(33));
             fixture.put("foo.bar", &b"ABC".repeat(33));
         }
-        assert!(fixture.store.blocks.len() > 250);
-        assert_eq!(fixture.store.purge_matching(one("foo.bar"), 0, 0), Ok(1000));
-        assert_eq!(fixture.store.state().messages, 1000);
+        assert!(fixture.store.blocks.len() > 80);
+        assert_eq!(fixture.store.purge_matching(one("foo.bar"), 0, 0), Ok(300));
+        assert_eq!(fixture.store.state().messages, 300);
         // Few of the blocks that were looked at are still in memory.
         assert!(loaded(fixture).len() < 10);
     });
@@ -360,8 +360,8 @@ fn file_store_msg_block_first_and_last_seq_corrupt() {
 /// Go: TestFileStoreFullStatePurgeFullRecovery server/filestore_test.go:5894
 #[test]
 fn file_store_full_state_purge() {
-    for restart in [super::Fixture::restart, restart_without_index] {
-        each(&blocks(132), &any(), |fixture| {
+    for restart in [super::Fixture::restart, rescan] {
+        each(&small(132), &any(), |fixture| {
             let check = |fixture: &mut super::Fixture| {
                 let before = everything(fixture);
                 restart(fixture);

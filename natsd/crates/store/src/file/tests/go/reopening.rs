@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use natsd_base::Prng;
 
+use super::each;
+use super::layout::{loaded, read_file, release, remove, rescan, small, write_file};
 use super::steps::{
-    INDEX, blocks, check_message, check_restarts, error_of, everything, forget, loaded, put_many,
-    read_file, remove, restart_with_index, restart_without_index, subject, write_file,
+    INDEX, check_message, check_restarts, error_of, everything, put_many, restart_with_index,
+    subject,
 };
-use super::{each, each_plain};
 use crate::disk::Disk;
 use crate::file::FileStoreConfig;
-use crate::file::tests::small;
 use crate::stream_store::tests::one;
 use crate::stream_store::{Filter, StoreConfig, StoreError, StreamStore, SubjectState};
 
@@ -30,7 +30,7 @@ fn per_subject(max: u64) -> StoreConfig {
 /// Go: TestFileStoreFullStateBasics server/filestore_test.go:5755
 #[test]
 fn file_store_full_state_basics() {
-    each(&blocks(100), &any(), |fixture| {
+    each(&small(100), &any(), |fixture| {
         fixture.put("A", &[b'A'; 19]);
         fixture.put("A", &[b'Z'; 19]);
         assert_eq!(fixture.store.blocks.len(), 1);
@@ -60,7 +60,7 @@ fn file_store_full_state_basics() {
 /// Go: TestFileStoreFullStateTestUserRemoveWAL server/filestore_test.go:6040
 #[test]
 fn file_store_full_state_test_user_remove_wal() {
-    each(&blocks(132), &any(), |fixture| {
+    each(&small(132), &any(), |fixture| {
         fixture.put("A", &[b'A'; 19]);
         fixture.put("Z", &[b'Z'; 19]);
         remove(fixture, [1]);
@@ -89,7 +89,7 @@ fn file_store_full_state_test_user_remove_wal() {
 /// Go: TestFileStoreFullStateMultiBlockPastWAL server/filestore_test.go:6376
 #[test]
 fn file_store_full_state_multi_block_past_wal() {
-    each(&blocks(100), &any(), |fixture| {
+    each(&small(100), &any(), |fixture| {
         for subject in ["A", "B"] {
             fixture.put(subject, &[b'A'; 19]);
         }
@@ -202,7 +202,7 @@ fn file_store_track_subj_len_for_psim() {
         check(fixture, &subjects);
         fixture.restart();
         check(fixture, &subjects);
-        restart_without_index(fixture);
+        rescan(fixture);
         check(fixture, &subjects);
         fixture.store.purge().unwrap();
         check(fixture, &BTreeSet::new());
@@ -212,16 +212,16 @@ fn file_store_track_subj_len_for_psim() {
 /// Go: TestFileStoreSubjectCorruption server/filestore_test.go:6764
 #[test]
 fn file_store_subject_corruption() {
-    each_plain(&small(64 * 1024), &any(), |fixture| {
+    each(&small(4 * 1024), &any(), |fixture| {
         let mut prng = Prng::from_seed(1);
         let mut totals: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
-        for _ in 0..1000 {
+        for _ in 0..500 {
             let subject = format!("foo.{}", 1 + prng.below(100));
-            let body = b"ABC".repeat([333, 888, 555][prng.below(3)]);
+            let body = b"ABC".repeat([33, 88, 55][prng.below(3)]);
             fixture.put(&subject, &body);
             *totals.entry(subject.into_bytes()).or_default() += 1;
         }
-        restart_without_index(fixture);
+        rescan(fixture);
         assert_eq!(fixture.store.subjects_totals(Filter::All), totals);
     });
 }
@@ -275,7 +275,7 @@ fn file_store_expire_subject_meta() {
         assert_eq!(fixture.store.load_last(one("kv.22")).unwrap().seq, 22);
         assert_eq!(loaded(fixture).len(), 1);
         assert!(fixture.store.memory_size() > size);
-        forget(fixture);
+        release(fixture);
         assert_eq!(fixture.store.memory_size(), size);
     });
 }
@@ -293,7 +293,7 @@ fn file_store_subject_state_cache_expiration() {
             if restarts {
                 fixture.restart();
             } else {
-                forget(fixture);
+                release(fixture);
             }
             assert_eq!(fixture.store.subjects_state(one("kv.bar.>")).len(), 100);
             let expected = SubjectState { messages: 1, first: 199, last: 199 };

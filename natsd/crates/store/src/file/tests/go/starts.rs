@@ -397,7 +397,7 @@ fn file_store_remove_block_with_stale_stream_state() {
         fixture.remove_file("msgs/2.blk");
         fixture.reopen();
         assert_eq!(fixture.range(), (2, 1, 3));
-        assert_eq!(fixture.store.load(2), Err(StoreError::NotFound));
+        assert_eq!(fixture.store.load(2), Err(StoreError::Damaged));
         assert_eq!(live(fixture), [1, 3]);
         check_starts(fixture);
     });

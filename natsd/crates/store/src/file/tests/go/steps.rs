@@ -3,19 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Fixture;
-use crate::disk::Disk;
-use crate::file::FileStoreConfig;
-use crate::file::tests::small;
-use crate::file::write::FLOOR_SIZE;
+use super::layout::{deleted, rescan, write_file};
 use crate::stream_store::{Filter, StoreError, StreamState, StreamStore, SubjectState};
-
-/// The size of the marker that each of our blocks begins with, and none of Go's.
-pub(super) const MARKER_SIZE: u64 = FLOOR_SIZE as u64;
-
-/// Blocks for as many messages as those of a Go server with this block size.
-pub(super) fn blocks(size: u64) -> FileStoreConfig {
-    small(size + MARKER_SIZE)
-}
 
 /// All that a store says of itself.
 pub(super) type Everything = (StreamState, Vec<u64>, BTreeMap<Vec<u8>, SubjectState>);
@@ -27,23 +16,11 @@ pub(super) fn put_many(fixture: &mut Fixture, subject: &str, body: &[u8], count:
 }
 
 #[track_caller]
-pub(super) fn remove(fixture: &mut Fixture, seqs: impl IntoIterator<Item = u64>) {
-    for seq in seqs {
-        assert_eq!(fixture.store.remove(seq), Ok(true), "{seq}");
-        fixture.check();
-    }
-}
-
-#[track_caller]
 pub(super) fn erase(fixture: &mut Fixture, seqs: impl IntoIterator<Item = u64>) {
     for seq in seqs {
         assert_eq!(fixture.store.erase(seq), Ok(true), "{seq}");
         fixture.check();
     }
-}
-
-pub(super) fn deleted(fixture: &Fixture) -> Vec<u64> {
-    fixture.store.deleted().iter().collect()
 }
 
 pub(super) fn everything(fixture: &mut Fixture) -> Everything {
@@ -71,36 +48,17 @@ pub(super) fn error_of(fixture: &mut Fixture, seq: u64) -> StoreError {
 
 pub(super) const INDEX: &str = "msgs/index.db";
 
-/// Stops the store in good order, and opens it without what only makes it faster.
-pub(super) fn restart_without_index(fixture: &mut Fixture) {
-    fixture.store.stop(fixture.now).unwrap();
-    if fixture.disk.open(&fixture.path(INDEX), false).is_ok() {
-        fixture.remove_file(INDEX);
-    }
-    fixture.reopen();
-}
-
 /// A store is after each kind of restart what it was before.
 #[track_caller]
 pub(super) fn check_restarts(fixture: &mut Fixture) {
     let before = everything(fixture);
     fixture.restart();
     assert_eq!(everything(fixture), before, "stopped");
-    restart_without_index(fixture);
+    rescan(fixture);
     assert_eq!(everything(fixture), before, "without index");
     fixture.kill();
     assert_eq!(everything(fixture), before, "killed");
     assert_eq!(fixture.store.damaged(), []);
-}
-
-pub(super) fn read_file(fixture: &Fixture, name: &str) -> Vec<u8> {
-    fixture.disk.open(&fixture.path(name), false).unwrap().read_all().unwrap()
-}
-
-pub(super) fn write_file(fixture: &Fixture, name: &str, bytes: &[u8]) {
-    let file = fixture.disk.open(&fixture.path(name), true).unwrap();
-    file.set_len(0).unwrap();
-    file.write_all_at(bytes, 0).unwrap();
 }
 
 /// Restarts with an index of before, as if the server had crashed since it was written.
@@ -108,19 +66,6 @@ pub(super) fn restart_with_index(fixture: &mut Fixture, index: &[u8]) {
     fixture.store.stop(fixture.now).unwrap();
     write_file(fixture, INDEX, index);
     fixture.reopen();
-}
-
-/// Hands everything to the disk and lets go of it in memory.
-pub(super) fn forget(fixture: &mut Fixture) {
-    fixture.store.flush().unwrap();
-    fixture.store.release_caches();
-    assert_eq!(loaded(fixture), [0; 0]);
-}
-
-/// The numbers of the blocks whose records are in memory.
-pub(super) fn loaded(fixture: &Fixture) -> Vec<u32> {
-    let blocks = fixture.store.blocks.iter().filter(|block| block.cache.is_some());
-    blocks.map(|block| block.number).collect()
 }
 
 /// The size of a message in a block.
