@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use natsd_store::journal::Recovery;
 use natsd_store::raft_log::RaftFiles;
-use natsd_store::{Disk, Filter, RealDisk, StreamStore};
+use natsd_store::{DamageKind, Disk, Filter, RealDisk, StreamStore};
 use serde_json::json;
 
 use crate::assets::{Asset, Assets, Kind, Problem};
@@ -151,10 +151,17 @@ impl Report {
         }
         for damage in store.damaged() {
             let path = asset.dir.join(format!("msgs/{}.blk", damage.block));
-            let text = format!(
-                "{} bytes at {} cannot be read, after sequence {}: {}",
-                damage.size, damage.offset, damage.after_seq, damage.damage
-            );
+            let text = if damage.kind == DamageKind::Corrected {
+                format!(
+                    "one bit is wrong in the record at {}, after sequence {}; recovery makes it right",
+                    damage.offset, damage.after_seq
+                )
+            } else {
+                format!(
+                    "{} bytes at {} cannot be read, after sequence {}: {}",
+                    damage.size, damage.offset, damage.after_seq, damage.damage
+                )
+            };
             self.add(&path, text);
         }
         let lost = store.lost().len();
