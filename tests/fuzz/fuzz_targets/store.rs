@@ -4,10 +4,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use natsd_base::Timestamp;
+use natsd_store::raft_log::PeerState;
 use natsd_store::{
-    ConsumerState, Disk, FileStore, FileStoreConfig, Filter, MemDisk, PeerState, Schedules,
-    SequenceSet, StoreConfig, StreamSnapshot, StreamStore, TimeHashWheel, decode_sources,
-    encode_sources,
+    ConsumerState, Disk, FileStore, FileStoreConfig, Filter, MemDisk, Schedules, SequenceSet,
+    StoreConfig, StreamSnapshot, StreamStore, TimeHashWheel, decode_sources, encode_sources,
 };
 use std::path::Path;
 use std::sync::Arc;
