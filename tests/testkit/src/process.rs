@@ -42,10 +42,12 @@ pub fn testing_go(binary: &Path) -> bool {
 
 /// Cargo's target directory, found from the running test binary.
 pub fn target_dir() -> PathBuf {
-    let from_executable = std::env::current_exe().ok().and_then(|path| {
-        path.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).map(Path::to_owned)
-    });
-    from_executable.unwrap_or_else(|| PathBuf::from("target"))
+    let executable = std::env::current_exe().unwrap_or_default();
+    // Cargo tags only a folder that it made itself; tests lie in `TARGET/PROFILE/deps`.
+    let tagged = executable.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    let deps = || executable.ancestors().find(|folder| folder.ends_with("deps"));
+    let found = tagged.or_else(|| deps()?.parent()?.parent());
+    found.map_or_else(|| PathBuf::from("target"), Path::to_owned)
 }
 
 /// How to start a server: binary, configuration, further flags.

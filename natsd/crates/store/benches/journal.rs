@@ -28,6 +28,8 @@ const RUN: Duration = Duration::from_secs(1);
 struct Stream {
     group: GroupId,
     seq: u64,
+    /// Has changes that the journal did not take.
+    is_large: bool,
     /// None for the journal alone.
     store: Option<FileStore>,
 }
@@ -57,15 +59,7 @@ impl Stream {
         match journal.append(self.group, &change) {
             Ok(_) => {}
             Err(JournalError::Full) => return false,
-            Err(JournalError::Large) => {
-                let file =
-                    self.store.as_mut().and_then(|store| store.unsynced_file().expect("disk"));
-                match journal.settle(self.group, file.into_iter().collect()) {
-                    Ok(_) => {}
-                    Err(JournalError::Full) => return false,
-                    Err(error) => panic!("{error}"),
-                }
-            }
+            Err(JournalError::Large) => self.is_large = true,
             Err(error) => panic!("{error}"),
         }
         self.seq = seq;
@@ -104,6 +98,7 @@ fn streams(dir: &Path, journal: &mut Journal, count: usize, flush: Flush) -> Vec
     let stream = |number: usize| Stream {
         group: journal.register(&format!("A/streams/S{number}"), 1).expect("a name"),
         seq: 0,
+        is_large: false,
         store: (flush != Flush::NoBlocks).then(|| open(number)),
     };
     (0..count).map(stream).collect()
@@ -137,6 +132,12 @@ impl Shard<'_> {
             }
             self.next += 1;
             self.sent += 1;
+        }
+        for stream in self.streams.iter_mut().filter(|stream| stream.is_large) {
+            let file = stream.store.as_mut().and_then(|store| store.unsynced_file().expect("disk"));
+            // When it is full, the next turn does it.
+            stream.is_large =
+                self.journal.settle(stream.group, file.into_iter().collect()).is_err();
         }
         if self.flush == Flush::EachTurn {
             let turn = usize::try_from(self.sent - first).expect("a thousand");

@@ -241,10 +241,12 @@ impl Journal {
         self.groups.register(name, incarnation)
     }
 
-    /// Records a change of a group that its store has made, or is about to make.
+    /// Records a change of a group that its store has made, or is about to make. After an error
+    /// nothing is recorded.
     ///
-    /// After an error nothing is recorded. After [`Journal::settle`] in the same batch nothing
-    /// is recorded either, as the group's files are synced with it.
+    /// After [`JournalError::Large`] nothing of the group is recorded until it is settled. Its
+    /// store makes this and further changes, which are durable with [`Journal::settle`], best at
+    /// the end of the turn.
     pub fn append(&mut self, group: GroupId, change: &Change<'_>) -> Result<Lsn, JournalError> {
         if self.config.policy == SyncPolicy::Interval {
             return Ok(self.count_unrecorded());
@@ -258,11 +260,9 @@ impl Journal {
             return Err(JournalError::Barrier);
         }
         let batch = pending.first_lsn;
-        if state.settled_batch == batch {
-            return Ok(state.last);
-        }
         let in_batch = if state.batch == batch { state.batch_bytes } else { 0 };
-        if in_batch + record_size > self.config.settle_size {
+        if state.is_large || in_batch + record_size > self.config.settle_size {
+            state.is_large = true;
             return Err(JournalError::Large);
         }
         if pending.is_closed
@@ -277,18 +277,20 @@ impl Journal {
         Ok(lsn)
     }
 
-    /// Says that everything of the group, earlier records included, gets durable in its own
-    /// files: `files` are synced before the batch is written, and may be written to until the
-    /// batch is taken. Whatever else the group's state needs must be durable already.
+    /// Says that everything of the group up to now gets durable in its own files with this batch:
+    /// `files`, which its store has flushed, are synced before the batch is written. Whatever else
+    /// the group's state needs must be durable already. Changes after this are recorded again.
     pub fn settle(
         &mut self,
         group: GroupId,
         files: Vec<Box<dyn DiskFile>>,
     ) -> Result<Lsn, JournalError> {
         let lsn = self.put_own(group, &Entry::Settled)?;
-        if let (Some(pending), Some(state)) = (&mut self.pending, self.groups.get_mut(group)) {
-            state.settled_batch = pending.first_lsn;
+        if let Some(pending) = &mut self.pending {
             pending.in_place.extend(files);
+        }
+        if let Some(state) = self.groups.get_mut(group) {
+            state.is_large = false;
         }
         Ok(lsn)
     }

@@ -202,23 +202,24 @@ fn messages_are_dumped() {
     }
 }
 
-fn flip(path: &Path, byte: usize) {
+fn flip(path: &Path, byte: usize, bits: u8) {
     let mut bytes = std::fs::read(path).unwrap();
-    bytes[byte] ^= 4;
+    bytes[byte] ^= bits;
     std::fs::write(path, bytes).unwrap();
 }
 
 #[test]
 fn what_is_damaged_is_named_and_the_exit_code_says_so() {
-    let cases: [(&str, usize, &str); 4] = [
-        ("A/streams/S/msgs/1.blk", 300, "1.blk: one bit is wrong in the record at "),
-        ("A/streams/S/meta.inf", 60, "A/streams/S/meta.inf: one bit is wrong"),
-        ("A/streams/S/obs/C/o.dat", 3, "A/streams/S/obs/C/o.dat: one bit is wrong"),
-        ("SYS/_js_/S-R3F-abc/snapshots/snap.9.3", 30, "snap.9.3: damaged"),
+    let cases = [
+        ("A/streams/S/msgs/1.blk", 300, 4, "A/streams/S/msgs/1.blk: one bit is wrong"),
+        ("A/streams/S/msgs/1.blk", 300, 5, "1 messages are lost, from "),
+        ("A/streams/S/meta.inf", 60, 4, "A/streams/S/meta.inf: one bit is wrong"),
+        ("A/streams/S/obs/C/o.dat", 3, 4, "A/streams/S/obs/C/o.dat: one bit is wrong"),
+        ("SYS/_js_/S-R3F-abc/snapshots/snap.9.3", 30, 4, "snap.9.3: damaged"),
     ];
-    for (file, byte, expected) in cases {
+    for (file, byte, bits, expected) in cases {
         let store = filled();
-        flip(&store.at(file), byte);
+        flip(&store.at(file), byte, bits);
         let before = files(store.dir());
         check(&["verify"], store.dir(), 1, &[expected, "problem"]);
         check(&["verify", "--json"], store.dir(), 1, &[r#""ok":false"#]);

@@ -13,7 +13,8 @@ use crate::stream_dir::{NameHash, read_file};
 const DESCRIPTION_SIZE_MAX: u64 = 16 << 20;
 
 /// Writes the files of a backup into a folder of its own, from where the caller moves it to its
-/// place. They are plain: an encrypted server encrypts them when it opens the stream.
+/// place, or removes it when something fails. They are plain: an encrypted server encrypts them when
+/// it opens the stream.
 #[derive(Debug)]
 pub struct FilesRestore {
     disk: Arc<dyn Disk>,

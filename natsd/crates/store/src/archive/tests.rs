@@ -15,7 +15,9 @@ use crate::disk::{Disk, Faults, MemDisk, SimDisk};
 use crate::file::{FileStore, FileStoreConfig};
 use crate::memory::MemStore;
 use crate::stream_dir::NameHash;
-use crate::stream_store::{Filter, NewMessage, StoreConfig, StreamState, StreamStore};
+use crate::stream_store::{
+    Filter, NewMessage, StoreConfig, StoredMessage, StreamState, StreamStore,
+};
 
 /// Backups that Go servers made of the same stream, see testdata/make_go_stream.py.
 const GO_ARCHIVE: &[u8] = include_bytes!("../../testdata/go-backup-archive.s2");
@@ -473,6 +475,44 @@ fn gaps_of_a_hostile_backup_are_bounded() {
     }
     for (seqs, first, last) in [(&[1 << 62][..], 1, 1), (&[1], 1, u64::MAX), (&[1], 1 << 62, 1)] {
         assert!(matches!(run(seqs, first, last), Err(ArchiveError::OutOfOrder { .. })));
+    }
+}
+
+/// Times come from whoever wrote the backup; they need not ascend nor make sense.
+#[test]
+fn times_of_a_hostile_backup_do_no_harm() {
+    let times = [0, i64::MAX, i64::MIN, -1, NOW.0, i64::MAX - 1, 1, i64::MIN + 1];
+    let check = |store: &mut dyn StreamStore, headers: &[u8]| {
+        let limits = ArchiveLimits::default();
+        let mut restore = MessagesRestore::begin(store, 1, true, limits).unwrap();
+        for (seq, time) in (1..).zip(times) {
+            let (subject, body, timestamp) = (b"a".as_slice(), b"b".as_slice(), Timestamp(time));
+            let message = StoredMessage { seq, timestamp, subject, headers, body };
+            restore.message(store, &message, NOW).unwrap();
+        }
+        restore.finish(store, 9, NOW).unwrap();
+        for time in times {
+            store.seq_from_time(Timestamp(time));
+        }
+        store.next_expiration();
+        store.expire(NOW).unwrap();
+        assert_eq!(store.state().last_seq, 9);
+    };
+    for ttl in ["", "Nats-TTL: 9223372036\r\n", "Nats-TTL: 1s\r\n"] {
+        for age_max in [None, Some(Duration::from_secs(u64::MAX)), Some(Duration::from_secs(1))] {
+            let headers = format!("NATS/1.0\r\n{ttl}\r\n");
+            let config = StoreConfig { allow_message_ttl: true, age_max, ..StoreConfig::default() };
+            check(&mut MemStore::new(config.clone()), headers.as_bytes());
+            let disk: Arc<dyn Disk> = Arc::new(MemDisk::new());
+            let mut store = open_files(&disk, "S", config.clone());
+            check(&mut store, headers.as_bytes());
+            let before = store.state();
+            store.stop(NOW).unwrap();
+            for index in ["msgs/index.db", "msgs/thw.db"] {
+                assert_eq!(open_files(&disk, "S", config.clone()).state(), before, "{ttl}");
+                let _ = disk.remove_file(&Path::new(DIR).join(index));
+            }
+        }
     }
 }
 

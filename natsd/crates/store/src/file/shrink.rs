@@ -69,10 +69,7 @@ impl FileStore {
         record.encode(&hash, &mut records).expect("it is small");
         let body = marked_body(SYNC_MAGIC, records.len());
         tombstone(0, Timestamp(0), &body).encode(&hash, &mut records).expect("it is small");
-        // A number that was tried before may have left a file.
-        let key = self.create_block_key(number)?;
-        let bytes = self.encode_block(&records, Compression::None, key.as_ref());
-        self.write_file(&self.block_path(number), &bytes)?;
+        self.write_purge(number, &records)?;
         self.next_number += 1;
         self.forget_all(first_seq);
         let mut block = Block::new(number, Mark { seq: last_seq, time });
@@ -84,6 +81,48 @@ impl FileStore {
         self.told_floor = last_seq;
         self.remove_obsolete();
         Ok(purged)
+    }
+
+    /// Writes the block that makes all others void. On a full disk they make room for it: first the
+    /// index goes, then the oldest blocks.
+    fn write_purge(&mut self, number: u32, records: &[u8]) -> Result<(), StoreError> {
+        let full = Err(StoreError::Disk(io::ErrorKind::StorageFull));
+        let mut written = self.write_purge_block(number, records);
+        if written != full {
+            return written;
+        }
+        self.forget_index()?;
+        written = self.write_purge_block(number, records);
+        let blocks = self.blocks.range(..self.blocks.len().saturating_sub(1));
+        let mut numbers: Vec<u32> = blocks.map(|block| block.number).collect();
+        numbers.extend(&self.obsolete);
+        numbers.sort_unstable();
+        let mut is_cut = false;
+        for oldest in numbers {
+            if written != full {
+                break;
+            }
+            match self.disk.remove_file(&self.block_path(oldest)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => written = Err(error.into()),
+                Ok(()) => {
+                    is_cut = true;
+                    written = self.write_purge_block(number, records);
+                }
+            }
+        }
+        match written {
+            // Some messages went before the others.
+            Err(StoreError::Disk(kind)) if is_cut => Err(self.stop_writing(&kind.into())),
+            other => other,
+        }
+    }
+
+    fn write_purge_block(&mut self, number: u32, records: &[u8]) -> Result<(), StoreError> {
+        // A number that was tried before may have left a file.
+        let key = self.create_block_key(number)?;
+        let bytes = self.encode_block(records, Compression::None, key.as_ref());
+        self.write_file(&self.block_path(number), &bytes)
     }
 
     /// Removes every message below `seq`.

@@ -42,8 +42,8 @@ pub(super) struct Group {
     /// The batch, by its first position, in which it had `batch_bytes`.
     pub(super) batch: u64,
     pub(super) batch_bytes: usize,
-    /// The batch that syncs its files.
-    pub(super) settled_batch: u64,
+    /// It has changes that are not recorded, and is to be settled.
+    pub(super) is_large: bool,
     is_registered: bool,
 }
 
@@ -85,7 +85,7 @@ impl Groups {
             barrier: Lsn(0),
             batch: 0,
             batch_bytes: 0,
-            settled_batch: 0,
+            is_large: false,
             is_registered: true,
         };
         let id = match self.free.pop() {

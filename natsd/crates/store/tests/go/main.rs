@@ -4,5 +4,6 @@
 
 mod backups;
 mod folders;
+mod groups;
 mod peer;
 mod streams;

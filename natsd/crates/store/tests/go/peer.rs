@@ -46,6 +46,26 @@ impl Peer {
         }
     }
 
+    /// As [`Peer::request`]; nothing when nobody answers for two seconds.
+    pub(crate) fn try_request(&mut self, subject: &str, body: &[u8]) -> Option<RawMessage> {
+        self.requests += 1;
+        let reply = format!("_INBOX.test.{}", self.requests);
+        self.publish(subject, &reply, b"", body);
+        let mut waited = Duration::ZERO;
+        while waited < Duration::from_secs(2) {
+            let step = Duration::from_millis(500);
+            if self.client.wait_for(step, |bytes| bytes.len() >= b"PING\r\n".len()) {
+                if !self.client.starts_with(b"PING\r\n") {
+                    return Some(self.client.message());
+                }
+                self.client.line();
+                self.client.send("PONG\r\n");
+            }
+            waited += step;
+        }
+        None
+    }
+
     pub(crate) fn publish(&mut self, subject: &str, reply: &str, headers: &[u8], body: &[u8]) {
         let total = headers.len() + body.len();
         let line = if headers.is_empty() {

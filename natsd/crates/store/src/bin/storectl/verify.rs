@@ -151,14 +151,16 @@ impl Report {
         }
         for damage in store.damaged() {
             let path = asset.dir.join(format!("msgs/{}.blk", damage.block));
-            let text = match damage.kind {
-                DamageKind::Corrected => {
-                    format!("one bit is wrong in the record at {}", damage.offset)
-                }
-                DamageKind::Middle | DamageKind::Tail => format!(
+            let text = if damage.kind == DamageKind::Corrected {
+                format!(
+                    "one bit is wrong in the record at {}, after sequence {}; recovery makes it right",
+                    damage.offset, damage.after_seq
+                )
+            } else {
+                format!(
                     "{} bytes at {} cannot be read, after sequence {}: {}",
                     damage.size, damage.offset, damage.after_seq, damage.damage
-                ),
+                )
             };
             self.add(&path, text);
         }

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use natsd_base::Timestamp;
 
+use super::keys::random;
 use super::{DIR, block_path, open};
+use crate::crypt::{Cipher, StoreKeys, StreamKeys};
 use crate::disk::{Disk, MemDisk};
-use crate::file::{Compression, FileStore, FileStoreConfig};
+use crate::file::{Compression, FileStore, FileStoreConfig, FileStoreKeys};
 use crate::stream_store::tests::{START, TICK, message};
 use crate::stream_store::{NewMessage, StoreConfig, StoreError, StreamState, StreamStore};
 
@@ -25,12 +27,38 @@ pub(super) fn each(
     config: &StoreConfig,
     test: impl Fn(&mut Fixture),
 ) {
-    for compression in [Compression::None, Compression::S2] {
-        let file_config = FileStoreConfig { compression, ..file_config.clone() };
-        let mut fixture = Fixture::new(&file_config, config);
-        test(&mut fixture);
-        fixture.check();
+    each_plain(file_config, config, &test);
+    for (compression, cipher) in
+        [(Compression::None, Cipher::ChaCha), (Compression::S2, Cipher::Aes)]
+    {
+        let keys = Some(new_keys(cipher));
+        run(&FileStoreConfig { compression, keys, ..file_config.clone() }, config, &test);
     }
+}
+
+/// The same without encryption, for tests with so many bytes that it takes too long when the code
+/// is not optimised.
+pub(super) fn each_plain(
+    file_config: &FileStoreConfig,
+    config: &StoreConfig,
+    test: impl Fn(&mut Fixture),
+) {
+    for compression in [Compression::None, Compression::S2] {
+        run(&FileStoreConfig { compression, ..file_config.clone() }, config, &test);
+    }
+}
+
+fn run(file_config: &FileStoreConfig, config: &StoreConfig, test: impl Fn(&mut Fixture)) {
+    let mut fixture = Fixture::new(file_config, config);
+    test(&mut fixture);
+    fixture.check();
+}
+
+fn new_keys(cipher: Cipher) -> FileStoreKeys {
+    let random = random(7);
+    let store = StoreKeys::new(cipher, b"key", None);
+    let (keys, _) = StreamKeys::create(&store, "$G", "S", &mut |bytes| random(bytes));
+    FileStoreKeys { keys, random }
 }
 
 impl Fixture {
@@ -85,14 +113,23 @@ impl Fixture {
         self.disk.remove_file(&self.path(name)).unwrap();
     }
 
+    /// What a block file holds, decrypted.
+    #[track_caller]
     pub(super) fn block(&self, number: u32) -> Vec<u8> {
-        self.disk.open(&block_path(number), false).unwrap().read_all().unwrap()
+        let mut bytes = self.disk.open(&block_path(number), false).unwrap().read_all().unwrap();
+        if let Some(key) = self.store.block_key(number).unwrap() {
+            key.apply(0, &mut bytes);
+        }
+        bytes
     }
 
     /// Changes the bytes of a block behind the store's back.
     pub(super) fn damage(&self, number: u32, change: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = self.block(number);
         change(&mut bytes);
+        if let Some(key) = self.store.block_key(number).unwrap() {
+            key.apply(0, &mut bytes);
+        }
         let file = self.disk.open(&block_path(number), false).unwrap();
         file.set_len(0).unwrap();
         file.write_all_at(&bytes, 0).unwrap();

@@ -118,6 +118,22 @@ impl Shard {
         self.sync_batch()
     }
 
+    /// The last change is not recorded: the file is synced.
+    fn settle(&mut self, at: usize) -> Result<(), Down> {
+        loop {
+            let stream = &mut self.streams[at];
+            let file = stream.store.unsynced_file()?;
+            match self.journal.settle(stream.group, file.into_iter().collect()) {
+                Ok(lsn) => {
+                    stream.ops.last_mut().unwrap().1 = lsn;
+                    return Ok(());
+                }
+                Err(JournalError::Full) => self.make_room()?,
+                Err(_) => return Err(Down),
+            }
+        }
+    }
+
     fn change(&mut self, at: usize, op: Op) -> Result<(), Down> {
         loop {
             let stream = &mut self.streams[at];
@@ -149,12 +165,10 @@ impl Shard {
                     return Ok(());
                 }
                 Err(JournalError::Large) => {
-                    let file = stream.store.unsynced_file()?;
-                    match self.journal.settle(stream.group, file.into_iter().collect()) {
-                        // What comes in the same batch is not recorded: it has to be synced.
-                        Ok(_) => self.sync_batch()?,
-                        Err(_) => self.make_room()?,
-                    }
+                    stream.ops.push((op.clone(), Lsn(u64::MAX)));
+                    let applied = op.with_change(|change| change.apply(&mut stream.store));
+                    applied.unwrap().map_err(|_| Down)?;
+                    return self.settle(at);
                 }
                 Err(JournalError::Full) => self.make_room()?,
                 Err(_) => return Err(Down),

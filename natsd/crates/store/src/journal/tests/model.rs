@@ -219,25 +219,34 @@ impl Shard {
                 Ok(lsn) => {
                     stream.ops.push(op.clone());
                     stream.lsns.push(lsn);
-                    if let Some((_, count)) = &mut stream.settling {
-                        *count = stream.ops.len();
-                    }
                     return Ok(());
                 }
                 Err(JournalError::Large) => {
-                    let files = vec![self.block(at)?];
-                    let stream = &mut self.streams[at];
-                    match self.journal.settle(stream.group, files) {
-                        Ok(lsn) => stream.settling = Some((lsn, stream.ops.len())),
-                        Err(JournalError::Full) => self.make_room()?,
-                        Err(error) => return Err(error),
-                    }
+                    stream.ops.push(op.clone());
+                    return self.settle(at);
                 }
                 Err(JournalError::Full) => self.make_room()?,
                 Err(error) => return Err(error),
             }
         }
         panic!("never accepted: {op:?} {:?}", self.journal);
+    }
+
+    /// The last change is not recorded: the file is synced.
+    fn settle(&mut self, at: usize) -> Result<(), JournalError> {
+        loop {
+            let files = vec![self.block(at)?];
+            match self.journal.settle(self.streams[at].group, files) {
+                Ok(lsn) => {
+                    let stream = &mut self.streams[at];
+                    stream.settling = Some((lsn, stream.ops.len()));
+                    stream.lsns.push(lsn);
+                    return Ok(());
+                }
+                Err(JournalError::Full) => self.make_room()?,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// A file of the stream, changed.

@@ -251,7 +251,7 @@ fn file_store_store_raw_msg_vs_concurrent_block_removal_no_write_err() {
         each(&small(256), &config, |fixture| {
             let mut prng = Prng::from_seed(15_503);
             let mut last = [0; 4];
-            for _ in 0..1_000 {
+            for _ in 0..400 {
                 let writer = prng.below(last.len());
                 last[writer] = fixture.put(&format!("foo.{writer}"), &[0; 128]);
                 fixture.now = Timestamp(fixture.now.0 + prng.below(600_000) as i64);

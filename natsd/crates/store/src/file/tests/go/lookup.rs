@@ -276,7 +276,7 @@ fn file_store_subject_for_seq_alias_race() {
         release(fixture);
         assert!(blocks(fixture).len() >= 4);
         let mut prng = Prng::from_seed(15_081);
-        for turn in 0..1_000 {
+        for turn in 0..400 {
             let index = prng.below(subjects.len());
             let found = fixture.store.subject_of(index as u64 + 1).unwrap();
             assert_eq!(found, subjects[index].as_bytes());

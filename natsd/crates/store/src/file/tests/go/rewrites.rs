@@ -6,7 +6,7 @@ use super::layout::{
     MARK_SIZE, blocks, check_starts, deleted, has_file, is_compressed, live, put_many, raw_size,
     release, remove, rescan, roll, small, tidy,
 };
-use super::{Fixture, each};
+use super::{Fixture, each, each_plain};
 use crate::block::EMPTY_RECORD_SIZE;
 use crate::file::{Compression, FileStoreConfig};
 use crate::stream_store::tests::one;
@@ -42,7 +42,7 @@ fn file_store_tombstone_rbytes() {
 /// Go: TestFileStoreMsgBlockShouldCompact server/filestore_test.go:8017
 #[test]
 fn file_store_msg_block_should_compact() {
-    each(&small(3 * 1024 * 1024), &plain(), |fixture| {
+    each_plain(&small(3 * 1024 * 1024), &plain(), |fixture| {
         let body = vec![b'Z'; 64 * 1024];
         for _ in 0..70 {
             fixture.put("foo.22", &body);
@@ -267,7 +267,7 @@ fn file_store_compact_head_reclaim_recompressed_block() {
         let mut prng = Prng::from_seed(13_220);
         let mut bodies = Vec::new();
         for _ in 0..50 {
-            let body: Vec<u8> = (0..16 * 128).flat_map(|_| prng.next_u64().to_le_bytes()).collect();
+            let body: Vec<u8> = (0..4 * 128).flat_map(|_| prng.next_u64().to_le_bytes()).collect();
             fixture.put("zzz", &body);
             bodies.push(body);
         }
@@ -374,7 +374,7 @@ fn file_store_tombstones_select_next_first_cleanup() {
 /// Go: TestFileStoreSyncBlocksNoErrorOnConcurrentRemovedBlock server/filestore_test.go:14534
 #[test]
 fn file_store_sync_blocks_no_error_on_concurrent_removed_block() {
-    each(&large_blocks(), &plain(), |fixture| {
+    each_plain(&large_blocks(), &plain(), |fixture| {
         let body = vec![b'Z'; 128 * 1024];
         for _ in 0..20 {
             fixture.put("foo", &body);
