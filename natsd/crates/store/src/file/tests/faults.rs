@@ -7,10 +7,10 @@ use crate::block::{BlockHash, BlockScan, Scanned};
 use crate::disk::{Faults, SimDisk, Unsynced};
 use crate::file::DamageKind;
 
-type Messages = BTreeMap<u64, (Timestamp, Vec<u8>, Vec<u8>, Vec<u8>)>;
+pub(super) type Messages = BTreeMap<u64, (Timestamp, Vec<u8>, Vec<u8>, Vec<u8>)>;
 
 /// Every message, asking again where damage was found.
-fn messages_of(store: &mut FileStore) -> Messages {
+pub(super) fn messages_of(store: &mut FileStore) -> Messages {
     for _ in 0..3 {
         let (mut messages, mut start) = (Messages::new(), 0);
         loop {
@@ -46,7 +46,7 @@ fn put(store: &mut FileStore, now: Timestamp, subject: &str, headers: &str, body
 }
 
 /// The files of a stream with everything in it, its messages, and its configuration.
-fn stream(compression: Compression) -> (Vec<(PathBuf, Vec<u8>)>, Messages, StoreConfig) {
+pub(super) fn stream(compression: Compression) -> (Vec<(PathBuf, Vec<u8>)>, Messages, StoreConfig) {
     let disk = MemDisk::new();
     let file_config = FileStoreConfig { compression, ..small(260) };
     let config = StoreConfig { allow_message_ttl: true, ..StoreConfig::default() };
@@ -74,7 +74,7 @@ fn stream(compression: Compression) -> (Vec<(PathBuf, Vec<u8>)>, Messages, Store
     (files, messages, config)
 }
 
-fn disk_with(files: &[(PathBuf, Vec<u8>)]) -> MemDisk {
+pub(super) fn disk_with(files: &[(PathBuf, Vec<u8>)]) -> MemDisk {
     let disk = MemDisk::new();
     for (path, bytes) in files {
         disk.create_dir_all(path.parent().unwrap()).unwrap();
