@@ -5,10 +5,12 @@
 //! Source: Go `server/filestore.go` (`writeMsgRecordLocked`, `msgFromBufEx`,
 //! `rebuildStateFromBufLocked`).
 
+mod borders;
 mod correct;
 mod record;
 mod scan;
 
+pub(crate) use borders::{border_sum, correct_border};
 pub(crate) use correct::correct_bits;
 pub(crate) use record::subject_of;
 pub use record::{

@@ -23,6 +23,7 @@ mod recover;
 mod remove;
 mod shrink;
 mod subjects;
+mod sums;
 mod ttl;
 mod write;
 
@@ -318,6 +319,7 @@ impl FileStore {
             // Go looks for the file of the last block, with records or not.
             let number = last.number;
             self.open_last(number)?;
+            self.write_last_sum();
             self.write_index()?;
             self.write_message_caches()?;
         }

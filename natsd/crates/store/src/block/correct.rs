@@ -3,6 +3,7 @@
 //! The hash has 64 bits, so the one flip that makes it right is the one that was wrong.
 #![warn(clippy::indexing_slicing)]
 
+use super::borders::border_sum;
 use super::record::{BlockHash, Record};
 use super::scan::{BlockScan, Scanned};
 
@@ -13,8 +14,10 @@ const TAIL_SIZE_MAX: usize = 2 * 1024;
 /// Bytes that may be hashed for one block.
 const BUDGET: usize = 1 << 30;
 
-/// Corrects the records of `block` that one bit makes right. Returns where they begin.
-pub(crate) fn correct_bits(hash: &BlockHash, block: &mut [u8]) -> Vec<usize> {
+/// Corrects the records of `block` that one bit makes right. Returns where they begin. `said` is
+/// what the sizes in the block add up to, if that is known: the hash does not cover them all, and
+/// so may be right with more than one.
+pub(crate) fn correct_bits(hash: &BlockHash, block: &mut [u8], said: Option<u64>) -> Vec<usize> {
     let mut corrected = Vec::new();
     let mut budget = BUDGET;
     let mut from = 0;
@@ -27,30 +30,39 @@ pub(crate) fn correct_bits(hash: &BlockHash, block: &mut [u8]) -> Vec<usize> {
         });
         let Some((offset, size, size_max)) = damaged else { return corrected };
         let Some(piece) = block.get_mut(offset..offset + size) else { return corrected };
-        if piece.len() <= size_max && correct_record(hash, piece, &mut budget) {
-            corrected.push(offset);
+        let candidates =
+            if size <= size_max { right_bits(hash, piece, &mut budget) } else { Vec::new() };
+        let is_only = candidates.len() == 1;
+        for (index, bit) in candidates {
+            flip(block, offset + index, bit);
+            if is_only || said.is_some_and(|said| border_sum(block) == said) {
+                corrected.push(offset);
+                break;
+            }
+            flip(block, offset + index, bit);
         }
         from = offset + size;
     }
 }
 
-/// Flips the one bit that makes a record of all of `piece`, if there is one.
-fn correct_record(hash: &BlockHash, piece: &mut [u8], budget: &mut usize) -> bool {
+/// The bits of which each makes a record of all of `piece`.
+fn right_bits(hash: &BlockHash, piece: &mut [u8], budget: &mut usize) -> Vec<(usize, u32)> {
+    let mut found = Vec::new();
     let cost = piece.len().saturating_mul(piece.len()).saturating_mul(8);
     if *budget < cost {
-        return false;
+        return found;
     }
     *budget -= cost;
     for index in 0..piece.len() {
         for bit in 0..8 {
             flip(piece, index, bit);
             if Record::decode(hash, piece).is_ok_and(|(_, size)| size == piece.len()) {
-                return true;
+                found.push((index, bit));
             }
             flip(piece, index, bit);
         }
     }
-    false
+    found
 }
 
 fn flip(bytes: &mut [u8], index: usize, bit: u32) {

@@ -94,7 +94,7 @@ impl<'a> BlockScan<'a> {
         for offset in self.offset + 1..=last {
             let Some((size, seq, kind)) = peek(self.rest(offset)) else { continue };
             let is_next = match kind {
-                RecordKind::Tombstone => seq > 0,
+                RecordKind::Tombstone => true,
                 RecordKind::Message | RecordKind::Erased => seq > self.last_seq,
             };
             if !is_next {

@@ -15,7 +15,7 @@ use super::FileStore;
 use super::cache::BlockCache;
 use super::content::Content;
 use super::recover::READ_ATTEMPTS;
-use crate::block::{BlockScan, RecordKind, Scanned, subject_of};
+use crate::block::{BlockScan, RecordKind, Scanned, border_sum, correct_border, subject_of};
 use crate::stream_store::{Filter, StoreError, StoredMessage, SubjectState};
 
 /// Messages that are looked at one by one before the subjects are asked where to go on.
@@ -120,6 +120,14 @@ impl FileStore {
                 ttls += u64::from(super::ttl::has_ttl(record.headers));
                 schedules += u64::from(super::ttl::has_schedule(record.headers));
             }
+        }
+        // A sum that no bit makes right is that of an earlier content.
+        if let Some(said) = self.read_sum(number, &records)
+            && border_sum(&records) != said
+            && !is_known
+            && correct_border(&cache.hash, &mut records.clone(), said).is_some()
+        {
+            return Ok(None);
         }
         cache.records = records;
         let block = &mut self.blocks[index];

@@ -26,8 +26,8 @@ use super::subjects::SubjectInfo;
 use super::ttl::{has_schedule, has_ttl};
 use super::write::SYNC_MAGIC;
 use super::{Compression, FileStore, FileStoreError, SEQ_END};
-use crate::block::correct_bits;
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
+use crate::block::{border_sum, correct_bits, correct_border};
 use crate::markers::Markers;
 use crate::sequence_set::SequenceSet;
 use crate::stream_dir::remove_if_there;
@@ -367,7 +367,10 @@ impl FileStore {
             scan.lowest = lowest;
             let scanned = scan.read(number, &hash, &content, end);
             attempts += 1;
-            if scanned.damaged.is_empty() || attempts > READ_ATTEMPTS {
+            let said = self.read_sum(number, &content.records);
+            let has_wrong_border = said.is_some_and(|said| border_sum(&content.records) != said);
+            let is_right = scanned.damaged.is_empty() && !has_wrong_border;
+            if is_right || attempts > READ_ATTEMPTS {
                 return Ok((content, scanned));
             }
             let (_, again) = self.read_content(number)?;
@@ -389,7 +392,11 @@ impl FileStore {
         content: &mut Content,
         is_last: bool,
     ) -> Result<bool, FileStoreError> {
-        let corrected = correct_bits(hash, &mut content.records);
+        let said = self.read_sum(number, &content.records);
+        let mut corrected = correct_bits(hash, &mut content.records, said);
+        if let Some(said) = said {
+            corrected.extend(correct_border(hash, &mut content.records, said));
+        }
         for &offset in &corrected {
             let rest = content.records.get(offset..).unwrap_or_default();
             let (after_seq, size) =

@@ -17,6 +17,7 @@ mod content;
 mod crash;
 mod faults;
 mod go;
+mod hostile;
 mod keys;
 mod parity;
 

@@ -231,6 +231,7 @@ impl FileStore {
             self.append_head_floor();
         }
         self.sync_log()?;
+        self.write_last_sum();
         if self.file_config.compression == Compression::S2 {
             let last = self.blocks.len() - 1;
             // A block that stays plain is no harm.
@@ -371,6 +372,7 @@ impl FileStore {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => self.obsolete.push(number),
                 Ok(()) | Err(_) => {
                     let _: io::Result<()> = self.disk.remove_file(&self.key_path(number));
+                    let _: io::Result<()> = self.disk.remove_file(&self.sum_path(number));
                     self.needs_dir_sync = true;
                 }
             }
@@ -418,6 +420,7 @@ impl FileStore {
         let path = self.block_path(self.blocks[index].number);
         let key = self.block_key(self.blocks[index].number)?;
         self.write_file(&path, &self.encode_block(records, compression, key.as_ref()))?;
+        self.write_sum(self.blocks[index].number, records);
         let is_last = index + 1 == self.blocks.len();
         let block = &mut self.blocks[index];
         block.size = Some(records.len());
