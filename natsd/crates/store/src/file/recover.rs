@@ -66,6 +66,8 @@ pub enum DamageKind {
     Corrected,
 }
 
+/// How often all blocks are scanned because some overlap.
+const SCAN_ATTEMPTS: usize = 4;
 /// How often a block is read that comes out damaged, and in another way each time.
 pub(super) const READ_ATTEMPTS: usize = 3;
 
@@ -279,15 +281,16 @@ impl FileStore {
     /// Reads all blocks.
     fn scan_all(&mut self, numbers: &[u32]) -> Result<(), FileStoreError> {
         let mut least = BTreeMap::new();
+        let mut attempts_left = SCAN_ATTEMPTS;
         loop {
             self.forget_blocks();
-            let damaged = self.damaged.len();
-            let mut scan = Scan { least, ..Scan::default() };
+            attempts_left -= 1;
+            let mut scan = Scan { least, is_final: attempts_left == 0, ..Scan::default() };
             if self.scan_from_last(&mut scan, numbers)? {
                 return self.finish_scan(scan, numbers);
             }
-            // A block begins at or below the end of one before it. The earlier one counts.
-            self.damaged.truncate(damaged);
+            // A block begins at or below the end of one before it. The earlier one counts. What
+            // was made right meanwhile may show that for another one.
             least = self.ends_before(numbers)?;
         }
     }
@@ -341,7 +344,7 @@ impl FileStore {
             let is_last = index + 1 == numbers.len();
             let (content, scanned) = self.scan_block(scan, number, is_last)?;
             scan.last_told.get_or_insert(scanned.highest);
-            if scanned.overlaps && !scan.least.contains_key(&number) {
+            if scanned.overlaps && !scan.is_final {
                 return Ok(false);
             }
             self.add_scanned(scan, number, &scanned, &content, is_last)?;
@@ -534,6 +537,8 @@ impl FileStore {
         self.lost.remove_range(0, self.state.first_seq.saturating_sub(1));
         self.lost.remove_range(last_seq + 1, u64::MAX);
         self.damaged.sort_by_key(|damaged| (damaged.block, damaged.offset));
+        // A scan that had to begin again may have said it before.
+        self.damaged.dedup();
         self.told_floor = scan.floor;
         self.is_last_silent =
             scan.last_told.is_some_and(|told| told < last_seq) && !self.is_live(last_seq);

@@ -47,6 +47,8 @@ pub(super) struct Scan {
     pub(super) is_void_before: bool,
     /// Sequences must be above this, by block, because an earlier block has it.
     pub(super) least: BTreeMap<u32, u64>,
+    /// Blocks that overlap are taken as they are.
+    pub(super) is_final: bool,
     /// The sequences between damage and the next record, of the block that is being scanned.
     pub(super) missing: Vec<(u64, u64)>,
     /// Reused from block to block.
