@@ -163,8 +163,8 @@ impl TimeHashWheel {
         (self.len > 0 && self.lowest < before).then_some(self.lowest)
     }
 
-    /// The bytes of `thw.db`. `high_seq` is kept for the reader: the last sequence that the
-    /// wheel knows of.
+    /// The bytes of `thw.db`. `high_seq` is kept for the reader: one beyond the last
+    /// sequence that the wheel knows of.
     ///
     /// | offset | size | field |
     /// |---|---|---|
@@ -188,7 +188,7 @@ impl TimeHashWheel {
         out
     }
 
-    /// Reads the bytes of `thw.db`: the wheel, and the last sequence that it knows of.
+    /// Reads the bytes of `thw.db`: the wheel, and one beyond the last sequence it knows of.
     pub fn decode(input: &[u8]) -> Result<(Self, u64), WheelError> {
         let (&[version], rest) = input.split_first_chunk().ok_or(WheelError::ShortBuffer)?;
         let (count, rest) = rest.split_first_chunk().ok_or(WheelError::ShortBuffer)?;
