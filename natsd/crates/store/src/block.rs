@@ -10,7 +10,10 @@ mod correct;
 mod record;
 mod scan;
 
-pub(crate) use borders::{border_sum, correct_border};
+pub(crate) use borders::{
+    Borders, append_sum, correct_borders, flip_subject_size, near_subjects, renew_sums,
+    with_one_sum,
+};
 pub(crate) use correct::correct_bits;
 pub(crate) use record::subject_of;
 pub use record::{

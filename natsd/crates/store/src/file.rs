@@ -24,6 +24,7 @@ mod remove;
 mod shrink;
 mod subjects;
 mod sums;
+mod take_over;
 mod ttl;
 mod write;
 
@@ -137,6 +138,9 @@ pub struct FileStoreConfig {
     /// Peers have what is missing here. Otherwise a sequence that `index.db` names is never given
     /// away again, even when its message is lost. Go: `AsyncFlush`.
     pub is_replicated: bool,
+    /// The first start after a Go server stopped does not read all blocks, and so does not find a
+    /// wrong bit in the size of a subject, which no hash of Go's covers.
+    pub trusts_go: bool,
     /// How blocks and the index are encrypted, if they are.
     pub keys: Option<FileStoreKeys>,
     /// Seeds what erased messages are overwritten with.
@@ -155,6 +159,7 @@ impl FileStoreConfig {
             write_buffer_max: 1024 * 1024,
             read_only: false,
             is_replicated: false,
+            trusts_go: false,
             keys: None,
             seed: 0,
         }
@@ -217,7 +222,9 @@ pub struct FileStore {
     file_key: Option<BlockKey>,
     /// Bytes of the last block that were handed to the disk.
     flushed: usize,
-    /// Some of them are not durable yet.
+    /// Messages of the last block from here on are in no sum of their sizes.
+    summed: usize,
+    /// Some of what was flushed is not durable yet.
     needs_sync: bool,
     /// Nothing says yet that what was written last is durable.
     needs_marker: bool,
@@ -283,6 +290,7 @@ impl FileStore {
             file: None,
             file_key: None,
             flushed: 0,
+            summed: 0,
             needs_sync: false,
             needs_marker: false,
             has_marker: false,

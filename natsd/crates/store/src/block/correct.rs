@@ -3,8 +3,8 @@
 //! The hash has 64 bits, so the one flip that makes it right is the one that was wrong.
 #![warn(clippy::indexing_slicing)]
 
-use super::borders::border_sum;
-use super::record::{BlockHash, Record};
+use super::borders::{Borders, has_right_headers};
+use super::record::{BlockHash, Record, subject_of};
 use super::scan::{BlockScan, Scanned};
 
 /// Larger records are not tried: the time grows with the square of the size.
@@ -14,10 +14,16 @@ const TAIL_SIZE_MAX: usize = 2 * 1024;
 /// Bytes that may be hashed for one block.
 const BUDGET: usize = 1 << 30;
 
-/// Corrects the records of `block` that one bit makes right. Returns where they begin. `said` is
-/// what the sizes in the block add up to, if that is known: the hash does not cover them all, and
-/// so may be right with more than one.
-pub(crate) fn correct_bits(hash: &BlockHash, block: &mut [u8], said: Option<u64>) -> Vec<usize> {
+/// Corrects the records of `block` that one bit makes right. Returns where they begin. The
+/// hash does not cover all sizes, and so may be right with more than one; then the sums of sizes
+/// decide, of which `said` is the one beside the block, or else which subjects are known and how
+/// headers end.
+pub(crate) fn correct_bits(
+    hash: &BlockHash,
+    block: &mut [u8],
+    said: Option<u64>,
+    is_known: impl Fn(&[u8]) -> bool,
+) -> Vec<usize> {
     let mut corrected = Vec::new();
     let mut budget = BUDGET;
     let mut from = 0;
@@ -32,17 +38,31 @@ pub(crate) fn correct_bits(hash: &BlockHash, block: &mut [u8], said: Option<u64>
         let Some(piece) = block.get_mut(offset..offset + size) else { return corrected };
         let candidates =
             if size <= size_max { right_bits(hash, piece, &mut budget) } else { Vec::new() };
-        let is_only = candidates.len() == 1;
-        for (index, bit) in candidates {
+        let mut with = |&(index, bit): &(usize, u32), is_it: &dyn Fn(&[u8]) -> bool| {
             flip(block, offset + index, bit);
-            if is_only || said.is_some_and(|said| border_sum(block) == said) {
-                corrected.push(offset);
-                break;
-            }
+            let is_it = is_it(block);
             flip(block, offset + index, bit);
+            is_it
+        };
+        let is_summed = |block: &[u8]| Borders::of(block).vouches_for(offset, said);
+        let has_known = |block: &[u8]| {
+            block.get(offset..).map(subject_of).is_some_and(&is_known)
+                && has_right_headers(block, offset)
+        };
+        let chosen = only(candidates.iter())
+            .or_else(|| candidates.iter().find(|candidate| with(candidate, &is_summed)))
+            .or_else(|| only(candidates.iter().filter(|candidate| with(candidate, &has_known))));
+        if let Some(&(index, bit)) = chosen {
+            flip(block, offset + index, bit);
+            corrected.push(offset);
         }
         from = offset + size;
     }
+}
+
+fn only<T>(items: impl Iterator<Item = T>) -> Option<T> {
+    let mut items = items;
+    items.next().filter(|_| items.next().is_none())
 }
 
 /// The bits of which each makes a record of all of `piece`.

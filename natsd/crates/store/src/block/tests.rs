@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use natsd_base::{Prng, Timestamp};
 use proptest::prelude::*;
 
+use super::borders::{Borders, SUM_SIZE, append_sum, correct_borders, renew_sums, with_one_sum};
 use super::record::{BlockHash, Damage, RECORD_SIZE_MAX, Record, RecordKind, erase_record};
 use super::scan::{BlockScan, Scanned};
 use crate::SequenceSet;
@@ -335,5 +336,133 @@ proptest! {
             end += size;
         }
         prop_assert_eq!(end, block.len());
+    }
+}
+
+/// A block with these messages and a sum after each group; where each message begins.
+fn summed_block(hash: &BlockHash, groups: &[Vec<(String, usize, usize)>]) -> (Vec<u8>, Vec<usize>) {
+    let (mut block, mut offsets, mut seq) = (Vec::new(), Vec::new(), 0);
+    for group in groups {
+        let from = block.len();
+        for (subject, headers_size, body_size) in group {
+            seq += 1;
+            offsets.push(block.len());
+            let record = Record {
+                seq,
+                timestamp: Timestamp(1),
+                kind: RecordKind::Message,
+                subject: subject.as_bytes(),
+                headers: &vec![b'h'; *headers_size],
+                body: &vec![b'b'; *body_size],
+            };
+            record.encode(hash, &mut block).unwrap();
+        }
+        append_sum(hash, &mut block, 0, from);
+    }
+    (block, offsets)
+}
+
+proptest! {
+    #[test]
+    fn a_sum_finds_the_bit_that_moved_a_border(
+        groups in prop::collection::vec(
+            prop::collection::vec(("[a-z.]{0,20}", 0..40_usize, 0..40_usize), 0..4), 1..4),
+        choice in any::<prop::sample::Index>(),
+        bit in 0..48_usize,
+    ) {
+        let hash = BlockHash::new("S", 1);
+        let (block, offsets) = summed_block(&hash, &groups);
+        let borders = Borders::of(&block);
+        prop_assert!(!borders.has_unsummed() && !borders.has_wrong(&block, None));
+        prop_assert_eq!(borders.tail(), block.len());
+        prop_assume!(!offsets.is_empty());
+        let offset = *choice.get(&offsets);
+        let (record, _) = Record::decode(&hash, &block[offset..]).unwrap();
+        let headers = offset + 22 + record.subject.len();
+        let (byte, bit) = match bit {
+            0..16 => (offset + 20 + bit / 8, bit % 8),
+            _ if record.headers.is_empty() => return Ok(()),
+            _ => (headers + (bit - 16) / 8, (bit - 16) % 8),
+        };
+        let mut damaged = block.clone();
+        damaged[byte] ^= 1 << bit;
+        // Only a border that moved within the record leaves the hash as it was.
+        if Record::decode(&hash, &damaged[offset..]).is_ok() {
+            prop_assert!(Borders::of(&damaged).has_wrong(&damaged, None));
+            prop_assert_eq!(correct_borders(&hash, &mut damaged, None), [offset]);
+            prop_assert_eq!(damaged, block);
+        }
+    }
+}
+
+/// What another server did to a block shows, and its sums count for nothing.
+#[test]
+fn sums_count_where_they_were_written() {
+    let hash = BlockHash::new("S", 1);
+    let messages = |count| vec![("foo".to_owned(), 0, 5); count];
+    let (block, offsets) = summed_block(&hash, &[messages(2), messages(1)]);
+    let size = offsets[1];
+    let first_sum = offsets[2] - SUM_SIZE;
+
+    // Without the first message.
+    let borders = Borders::of(&block[size..]);
+    assert!(borders.has_unsummed() && !borders.has_wrong(&block[size..], None));
+    assert_eq!(borders.tail(), block.len() - size);
+    // Cut between sums, and behind a message that has none yet.
+    for (end, tail) in [(offsets[2], offsets[2]), (offsets[2] + size, offsets[2])] {
+        let borders = Borders::of(&block[..end]);
+        assert_eq!((borders.has_unsummed(), borders.tail()), (end > tail, tail));
+    }
+    // Without the first sum the second one counts for its own message.
+    let mut without = block.clone();
+    without.drain(first_sum..offsets[2]);
+    assert!(Borders::of(&without).has_unsummed());
+    // With one sum for all.
+    let whole = with_one_sum(&hash, &block);
+    assert_eq!(whole.len(), 3 * size + SUM_SIZE);
+    assert!(!Borders::of(&whole).has_unsummed());
+    assert_eq!(with_one_sum(&hash, &whole), whole);
+    // Messages that were overwritten do not count any more.
+    let mut erased = block.clone();
+    erase_record(&hash, &mut erased[..size], &mut Prng::from_seed(1)).unwrap();
+    let other = BlockHash::new("S", 2);
+    assert!(correct_borders(&hash, &mut erased, None).is_empty());
+    renew_sums(&hash, &mut erased);
+    assert!(!Borders::of(&erased).has_wrong(&erased, None));
+    let sizes = |block: &[u8]| records(block, &hash).iter().map(|record| record.1).sum::<usize>();
+    assert_eq!((sizes(&erased), records(&erased, &other).len()), (block.len(), 0));
+    let mut damaged = erased.clone();
+    damaged[size + 20] ^= 2;
+    assert_eq!(correct_borders(&hash, &mut damaged, None), [size]);
+    assert_eq!(damaged, erased);
+}
+
+/// Where no sum counts, the form of headers does.
+#[test]
+fn headers_end_where_headers_end() {
+    let hash = BlockHash::new("S", 1);
+    for (headers, body, bit, is_found) in [
+        ("NATS/1.0\r\na: b\r\n\r\n", "body", 0, true),
+        ("NATS/1.0\r\n\r\n", "", 2, true),
+        ("NATS/1.0\r\na:\r\n\r\n", "\r\n\r\n", 4, true),
+        ("NATS/1.0\r\nno end", "body", 0, false),
+        ("what is it", "\r\n\r\n", 1, false),
+    ] {
+        let mut block = Vec::new();
+        let record = Record {
+            seq: 1,
+            timestamp: Timestamp(1),
+            kind: RecordKind::Message,
+            subject: b"foo",
+            headers: headers.as_bytes(),
+            body: body.as_bytes(),
+        };
+        record.encode(&hash, &mut block).unwrap();
+        assert!(!Borders::of(&block).has_wrong(&block, None), "{headers:?}");
+        let mut damaged = block.clone();
+        damaged[25] ^= 1 << bit;
+        assert!(Record::decode(&hash, &damaged).is_ok());
+        assert_eq!(correct_borders(&hash, &mut damaged, None).len(), usize::from(is_found));
+        assert_eq!(damaged == block, is_found, "{headers:?}");
     }
 }

@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use std::ops::Range;
 
-use crate::block::{BlockHash, Record, subject_of};
+use crate::block::{BlockHash, Record, renew_sums, subject_of};
 
 /// The offset of a sequence that has no record.
 const GAP: u32 = u32::MAX;
@@ -186,6 +186,7 @@ impl BlockCache {
         let place = self.records.get_mut(start..start + record.len());
         if let Some(place) = place.filter(|_| offset != GAP) {
             place.copy_from_slice(record);
+            renew_sums(&self.hash, &mut self.records);
             // It knows subjects by their bytes in the records.
             self.index = None;
         }

@@ -59,7 +59,7 @@ pub(super) fn checksum(name: &str, bytes: &[u8]) -> [u8; 8] {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     state: StreamState,
-    subjects: SubjectTree<SubjectInfo>,
+    pub(super) subjects: SubjectTree<SubjectInfo>,
     blocks: Vec<Block>,
     deleted: SequenceSet,
     last_block: u32,
@@ -192,6 +192,13 @@ impl Index {
             && of_subjects.is_some_and(|sum| sum <= self.state.messages)
     }
 
+    /// The last sequence that was given away when the index was written, whatever became of the
+    /// blocks.
+    pub(super) fn last_mark(&self) -> Mark {
+        let time = self.state.last_time.unwrap_or(Timestamp(0));
+        Mark { seq: self.state.last_seq, time }
+    }
+
     /// Adds the sequences between the blocks to the deleted ones.
     fn fill_gaps(&mut self) -> Option<()> {
         let mut before: Option<u64> = None;
@@ -238,14 +245,7 @@ impl FileStore {
         }
     }
 
-    /// The last sequence that was given away when the index was written, whatever became of the
-    /// blocks.
-    pub(super) fn remembered_last(&self) -> Option<Mark> {
-        let StreamState { last_seq, last_time, .. } = self.read_index_file()?.state;
-        Some(Mark { seq: last_seq, time: last_time.unwrap_or(Timestamp(0)) })
-    }
-
-    fn read_index_file(&self) -> Option<Index> {
+    pub(super) fn read_index_file(&self) -> Option<Index> {
         let bytes = self.disk.open(&self.index_path(), false).ok()?.read_all().ok()?;
         let (content, hash) = bytes.split_last_chunk::<8>()?;
         if checksum(&self.file_config.name, content) != *hash {
@@ -291,14 +291,18 @@ impl FileStore {
     /// The blocks that somebody took away since the store was stopped in good order, and the
     /// messages that were in them. A Go server removes a block without writing down why, so
     /// nothing is said of what it wrote last.
-    pub(super) fn missing_blocks(&self, numbers: &[u32]) -> (Vec<Damaged>, SequenceSet) {
+    pub(super) fn missing_blocks(
+        &self,
+        numbers: &[u32],
+        index: Option<&Index>,
+    ) -> (Vec<Damaged>, SequenceSet) {
         let (mut missing, mut lost) = (Vec::new(), SequenceSet::new());
-        let Some(index) = self.read_index_file() else { return (missing, lost) };
+        let Some(index) = index else { return (missing, lost) };
         let newest = numbers.last().copied().unwrap_or(0);
         let is_current = newest < index.last_block
-            || self.end_of(&index).and_then(|size| usize::try_from(size).ok()).is_some_and(
-                |size| newest == index.last_block && self.ends_with_marker(newest, size),
-            );
+            || self.end_of(index).and_then(|size| usize::try_from(size).ok()).is_some_and(|size| {
+                newest == index.last_block && self.ends_with_marker(newest, size)
+            });
         let blocks = index.blocks.iter().filter(|block| block.count > 0);
         for block in blocks.filter(|block| is_current && !numbers.contains(&block.number)) {
             let (first, last) = (block.first.seq, block.last.seq);
@@ -347,7 +351,7 @@ impl FileStore {
         if let Some(last) = self.blocks.back_mut() {
             (last.size, last.last_hash) = (Some(size), index.last_hash);
         }
-        self.flushed = size;
+        (self.flushed, self.summed) = (size, size);
         // A store that was stopped in good order says at the end that it is durable.
         self.has_marker = self.ends_with_marker(index.last_block, size);
         self.needs_marker = !self.has_marker;

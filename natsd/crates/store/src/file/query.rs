@@ -15,7 +15,8 @@ use super::FileStore;
 use super::cache::BlockCache;
 use super::content::Content;
 use super::recover::READ_ATTEMPTS;
-use crate::block::{BlockScan, RecordKind, Scanned, border_sum, correct_border, subject_of};
+use crate::block::{BlockScan, Borders, RecordKind, Scanned, subject_of};
+use crate::block::{correct_bits, correct_borders};
 use crate::stream_store::{Filter, StoreError, StoredMessage, SubjectState};
 
 /// Messages that are looked at one by one before the subjects are asked where to go on.
@@ -97,7 +98,14 @@ impl FileStore {
             records.extend(&partial.records);
         }
         let mut cache = BlockCache::new(self.hash_of_block(number), 0);
-        let mut last = 0;
+        if is_known {
+            // It could not be written, but it can be made right as well as then.
+            let said = self.read_sum(number, &records);
+            let is_known = |subject: &[u8]| self.subjects.contains(subject);
+            correct_bits(&cache.hash, &mut records, said, is_known);
+            correct_borders(&cache.hash, &mut records, said);
+        }
+        let (mut last, mut borders) = (0, Borders::default());
         let (mut ttls, mut schedules, mut bytes) = (0, 0, 0);
         let (first, end) = (self.blocks[index].first.seq, self.blocks[index].last.seq);
         for scanned in BlockScan::new(&cache.hash.clone(), &records) {
@@ -107,6 +115,7 @@ impl FileStore {
                 }
                 return Ok(None);
             };
+            borders.add(offset, size, &record);
             if record.kind != RecordKind::Message || record.seq <= last {
                 continue;
             }
@@ -121,12 +130,9 @@ impl FileStore {
                 schedules += u64::from(super::ttl::has_schedule(record.headers));
             }
         }
-        // A sum that no bit makes right is that of an earlier content.
-        if let Some(said) = self.read_sum(number, &records)
-            && border_sum(&records) != said
-            && !is_known
-            && correct_border(&cache.hash, &mut records.clone(), said).is_some()
-        {
+        borders.end(records.len());
+        let said = self.said_beside(number, &borders, &records);
+        if !is_known && borders.has_wrong(&records, said) {
             return Ok(None);
         }
         cache.records = records;
@@ -159,6 +165,8 @@ impl FileStore {
             for seq in &deleted {
                 self.remove_message(seq, true)?;
             }
+            // The index said so too, and is gone.
+            self.sync_log()?;
         }
         Err(StoreError::Damaged)
     }

@@ -20,14 +20,14 @@ use natsd_subject::SubjectTree;
 
 use super::block::{Block, Mark, number_of};
 use super::content::{self, Content};
-use super::index::GAP_MAX;
+use super::index::{GAP_MAX, Index};
 use super::keys::KeyState;
 use super::subjects::SubjectInfo;
 use super::ttl::{has_schedule, has_ttl};
 use super::write::SYNC_MAGIC;
 use super::{Compression, FileStore, FileStoreError, SEQ_END};
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
-use crate::block::{border_sum, correct_bits, correct_border};
+use crate::block::{correct_bits, correct_borders, with_one_sum};
 use crate::markers::Markers;
 use crate::sequence_set::SequenceSet;
 use crate::stream_dir::remove_if_there;
@@ -64,6 +64,9 @@ pub enum DamageKind {
     Tail,
     /// One bit was wrong and was made right: nothing is lost.
     Corrected,
+    /// Nothing shows but that a bit of the size of a subject is wrong in one of the records that
+    /// are called doubtful. They are left as they are.
+    Doubtful,
 }
 
 /// How often all blocks are scanned because some overlap.
@@ -76,7 +79,7 @@ impl FileStore {
         FileStoreError::Read { path: path.to_owned(), source }
     }
 
-    fn write_error(&self, source: StoreError) -> FileStoreError {
+    pub(super) fn write_error(&self, source: StoreError) -> FileStoreError {
         FileStoreError::Write { path: self.dir.clone(), source }
     }
 
@@ -90,13 +93,19 @@ impl FileStore {
         self.remove_leftovers()?;
         if self.recover_by_index(&numbers) {
             self.read_message_caches();
+            if !self.has_marker && !self.file_config.trusts_go {
+                self.take_over()?;
+            }
         } else {
-            let last = self.remembered_last().filter(|_| !self.file_config.is_replicated);
-            let (missing, lost) = self.missing_blocks(&numbers);
-            self.scan_all(&numbers)?;
+            let index = self.read_index_file();
+            let (missing, lost) = self.missing_blocks(&numbers, index.as_ref());
+            let last = index.as_ref().map(Index::last_mark);
+            let last = last.filter(|_| !self.file_config.is_replicated);
+            self.scan_all(&numbers, index.map(|index| index.subjects).unwrap_or_default())?;
             last.map_or(Ok(()), |last| self.keep_last(last))
                 .map_err(|source| self.write_error(source))?;
             self.note_missing(missing, &lost).map_err(|source| self.write_error(source))?;
+            self.sum_last_block();
         }
         if !self.is_stopped {
             self.convert_blocks().map_err(|source| self.write_error(source))?;
@@ -243,7 +252,10 @@ impl FileStore {
             self.remove_index();
             self.remove_obsolete();
         }
-        let scanned = self.block_numbers().and_then(|numbers| self.scan_all(&numbers));
+        let scanned = self.block_numbers().and_then(|numbers| {
+            let known = std::mem::take(&mut self.subjects);
+            self.scan_all(&numbers, known)
+        });
         scanned.map_err(|error| match error {
             FileStoreError::Read { source, .. } => StoreError::Disk(source.kind()),
             FileStoreError::Write { source, .. } => source,
@@ -271,27 +283,34 @@ impl FileStore {
         self.schedules = None;
         self.markers = Markers::default();
         self.file = None;
-        self.flushed = 0;
+        (self.flushed, self.summed) = (0, 0);
         self.needs_sync = false;
         self.has_marker = false;
         self.is_head_untold = false;
         self.told_floor = 0;
     }
 
-    /// Reads all blocks.
-    fn scan_all(&mut self, numbers: &[u32]) -> Result<(), FileStoreError> {
+    /// Reads all blocks. `known` are subjects that may be in them.
+    fn scan_all(
+        &mut self,
+        numbers: &[u32],
+        known: SubjectTree<SubjectInfo>,
+    ) -> Result<(), FileStoreError> {
+        let mut known = known;
         let mut least = BTreeMap::new();
         let mut attempts_left = SCAN_ATTEMPTS;
         loop {
             self.forget_blocks();
             attempts_left -= 1;
-            let mut scan = Scan { least, is_final: attempts_left == 0, ..Scan::default() };
+            let is_final = attempts_left == 0;
+            let mut scan = Scan { least, is_final, known, ..Scan::default() };
             if self.scan_from_last(&mut scan, numbers)? {
                 return self.finish_scan(scan, numbers);
             }
             // A block begins at or below the end of one before it. The earlier one counts. What
             // was made right meanwhile may show that for another one.
             least = self.ends_before(numbers)?;
+            known = scan.known;
         }
     }
 
@@ -370,16 +389,16 @@ impl FileStore {
             scan.lowest = lowest;
             let scanned = scan.read(number, &hash, &content, end);
             attempts += 1;
-            let said = self.read_sum(number, &content.records);
-            let has_wrong_border = said.is_some_and(|said| border_sum(&content.records) != said);
-            let is_right = scanned.damaged.is_empty() && !has_wrong_border;
+            let said = self.said_beside(number, &scanned.borders, &content.records);
+            let is_right =
+                scanned.damaged.is_empty() && !scanned.borders.has_wrong(&content.records, said);
             if is_right || attempts > READ_ATTEMPTS {
                 return Ok((content, scanned));
             }
             let (_, again) = self.read_content(number)?;
             if again != content {
                 content = again;
-            } else if self.correct_block(number, &hash, &mut content, is_last)? {
+            } else if self.correct_block(scan, number, &hash, &mut content, is_last)? {
                 attempts = READ_ATTEMPTS;
             } else {
                 return Ok((content, scanned));
@@ -390,16 +409,16 @@ impl FileStore {
     /// Makes records right that have one wrong bit, on disk too; whether there were any.
     fn correct_block(
         &mut self,
+        scan: &Scan,
         number: u32,
         hash: &BlockHash,
         content: &mut Content,
         is_last: bool,
     ) -> Result<bool, FileStoreError> {
         let said = self.read_sum(number, &content.records);
-        let mut corrected = correct_bits(hash, &mut content.records, said);
-        if let Some(said) = said {
-            corrected.extend(correct_border(hash, &mut content.records, said));
-        }
+        let mut corrected =
+            correct_bits(hash, &mut content.records, said, |subject| scan.known.contains(subject));
+        corrected.extend(correct_borders(hash, &mut content.records, said));
         for &offset in &corrected {
             let rest = content.records.get(offset..).unwrap_or_default();
             let (after_seq, size) =
@@ -407,22 +426,28 @@ impl FileStore {
             let (damage, kind) = (Damage::Checksum, DamageKind::Corrected);
             self.damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
         }
-        if corrected.is_empty() || self.is_stopped {
-            return Ok(!corrected.is_empty());
+        if !corrected.is_empty() && !self.is_stopped {
+            let written = self.write_corrected(number, &content.records, is_last);
+            // It can be corrected again the next time.
+            self.note(written);
         }
-        let key = match self.key_state(number) {
-            Ok(KeyState::Key(key)) => Some(key),
-            Ok(_) => None,
-            Err(error) => return Err(Self::read_error(&self.key_path(number), error)),
+        Ok(!corrected.is_empty())
+    }
+
+    /// Writes the records of a block in which a bit was made right.
+    pub(super) fn write_corrected(
+        &mut self,
+        number: u32,
+        records: &[u8],
+        is_last: bool,
+    ) -> Result<(), StoreError> {
+        let key = match self.key_state(number)? {
+            KeyState::Key(key) => Some(key),
+            _ => None,
         };
         let compression = if is_last { Compression::None } else { self.file_config.compression };
-        let bytes = self.encode_block(&content.records, compression, key.as_ref());
-        let written = self.write_file(&self.block_path(number), &bytes);
-        if let Err(error) = written {
-            // It can be corrected again the next time.
-            self.note::<()>(Err(error));
-        }
-        Ok(true)
+        let bytes = self.encode_block(records, compression, key.as_ref());
+        self.write_file(&self.block_path(number), &bytes)
     }
 
     /// Adds what a block holds.
@@ -485,10 +510,19 @@ impl FileStore {
         }
         block.size = Some(records.len());
         block.last_hash = records.last_chunk().copied().unwrap_or_default();
-        if !scanned.damaged.is_empty() {
+        let borders = &scanned.borders;
+        if is_last {
+            self.summed = borders.tail();
+        }
+        if scanned.damaged.is_empty() {
+            self.keep_sum(number, borders, records, is_last);
+        } else {
             self.damaged.extend(&scanned.damaged);
             let repaired = self.repair_block(number, &scanned.damaged, content, is_last)?;
-            (block.size, block.last_hash) = (Some(repaired.0), repaired.1);
+            (block.size, block.last_hash) = (Some(repaired.size), repaired.last_hash);
+            if is_last && repaired.is_summed {
+                self.summed = repaired.size;
+            }
             let is_gone = self.disk.open(&self.block_path(number), false);
             if is_gone.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
                 return Ok(());
@@ -587,15 +621,14 @@ impl FileStore {
         replaced.map_err(|source| self.write_error(source))
     }
 
-    /// Copies what is damaged into the folder `lost` and writes the block without it. Returns its
-    /// size and last hash then.
+    /// Copies what is damaged into the folder `lost` and writes the block without it.
     fn repair_block(
         &mut self,
         number: u32,
         damaged: &[Damaged],
         content: &Content,
         is_last: bool,
-    ) -> Result<(usize, [u8; 8]), FileStoreError> {
+    ) -> Result<Repaired, FileStoreError> {
         let records = &content.records;
         let mut clean = Vec::with_capacity(records.len());
         let mut from = 0;
@@ -604,7 +637,7 @@ impl FileStore {
             from = (damage.offset + damage.size).min(records.len());
         }
         clean.extend(records.get(from..).unwrap_or_default());
-        let known = (clean.len(), clean.last_chunk().copied().unwrap_or_default());
+        let mut known = Repaired::new(&clean, false);
         if self.file_config.read_only || self.is_stopped {
             return Ok(known);
         }
@@ -644,6 +677,8 @@ impl FileStore {
         let repaired = if is_torn {
             self.cut_torn(&path, clean.len())
         } else {
+            clean = with_one_sum(&self.hash_of_block(number), &clean);
+            known = Repaired::new(&clean, true);
             saved.and_then(|()| {
                 let is_full = !is_last;
                 let compression =
@@ -701,6 +736,21 @@ impl FileStore {
             Ok(()) => Ok(()),
             Err(error) => Err(self.stop_writing(&error)),
         }
+    }
+}
+
+/// A block without what was damaged.
+struct Repaired {
+    size: usize,
+    last_hash: [u8; 8],
+    /// All of its messages are in a sum.
+    is_summed: bool,
+}
+
+impl Repaired {
+    fn new(records: &[u8], is_summed: bool) -> Self {
+        let last_hash = records.last_chunk().copied().unwrap_or_default();
+        Self { size: records.len(), last_hash, is_summed }
     }
 }
 

@@ -7,7 +7,7 @@ use super::block::Mark;
 use super::cache::BlockCache;
 use super::write::tombstone;
 use super::{Compression, FileStore};
-use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind, erase_record};
+use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind, erase_record, renew_sums, with_one_sum};
 use crate::stream_store::StoreError;
 
 /// Smaller blocks are not compacted while messages are removed. Go: `compactMinimum`.
@@ -173,10 +173,11 @@ impl FileStore {
         }
     }
 
-    /// The records of a block that are still needed.
-    fn needed_records(&self, index: usize, cache: &BlockCache) -> Vec<u8> {
+    /// The records of a block that are still needed, and whether there are others.
+    fn needed_records(&self, index: usize, cache: &BlockCache) -> (Vec<u8>, bool) {
         let first = self.blocks[index].first.seq;
         let mut kept = Vec::with_capacity(usize::try_from(self.blocks[index].bytes).unwrap_or(0));
+        let mut has_others = false;
         for_each_record(&cache.records, |record, bytes| {
             let is_needed = match record.kind {
                 RecordKind::Message => cache.get(record.seq).is_some(),
@@ -189,8 +190,10 @@ impl FileStore {
             if is_needed {
                 kept.extend(bytes);
             }
+            // What natsd notes for itself is no reason to write a block anew.
+            has_others |= !is_needed && record.seq > 0;
         });
-        kept
+        (kept, has_others)
     }
 
     /// Rewrites one of the blocks that became sparse. The log is durable.
@@ -207,7 +210,7 @@ impl FileStore {
     fn compact_block(&mut self, index: usize) -> Result<bool, StoreError> {
         self.load_block(index, 0)?;
         let cache = self.blocks[index].cache.as_ref().expect("it was loaded");
-        if self.needed_records(index, cache).len() == cache.records.len() {
+        if !self.needed_records(index, cache).1 {
             return Ok(false);
         }
         if self.is_last_silent {
@@ -219,7 +222,8 @@ impl FileStore {
         self.sync_log()?;
         self.load_block(index, 0)?;
         let cache = self.blocks[index].cache.as_ref().expect("it was loaded");
-        let kept = self.needed_records(index, cache);
+        let (kept, _) = self.needed_records(index, cache);
+        let kept = with_one_sum(&cache.hash, &kept);
         let last = cache.range(0, u64::MAX).next_back().map(|(seq, _)| seq);
         self.replace_block(index, &kept, self.file_config.compression)?;
         let number = self.blocks[index].number;
@@ -328,6 +332,7 @@ impl FileStore {
         self.load_block(index, 0)?;
         let mut records = self.blocks[index].cache.as_ref().expect("loaded").records.clone();
         records[offset..offset + record.len()].copy_from_slice(record);
+        renew_sums(&self.hash_of_block(self.blocks[index].number), &mut records);
         records.extend(tail);
         let is_full = index + 1 < self.blocks.len();
         let compression = if is_full { self.file_config.compression } else { Compression::None };

@@ -17,7 +17,7 @@ use super::remove::for_each_record;
 use super::ttl::MessageTtls;
 use super::write::{FLOOR_MAGIC, FLOOR_SIZE, PURGE_BODY, SYNC_MAGIC, marked_body, tombstone};
 use super::{Compression, FileStore, SEQ_END};
-use crate::block::{EMPTY_RECORD_SIZE, Record, RecordKind};
+use crate::block::{Borders, EMPTY_RECORD_SIZE, Record, RecordKind, with_one_sum};
 use crate::markers::Markers;
 use crate::schedule::Schedules;
 use crate::sequence_set::SequenceSet;
@@ -37,7 +37,7 @@ impl FileStore {
         self.sparse.clear();
         self.obsolete.extend(self.blocks.drain(..).map(|block| block.number));
         self.file = None;
-        self.flushed = 0;
+        (self.flushed, self.summed) = (0, 0);
         self.needs_sync = false;
         (self.is_head_untold, self.is_last_silent) = (false, false);
         self.state = StreamState {
@@ -76,7 +76,7 @@ impl FileStore {
         block.size = Some(records.len());
         block.last_hash = *records.last_chunk().expect("every record has a hash");
         self.blocks.push_back(block);
-        self.flushed = records.len();
+        (self.flushed, self.summed) = (records.len(), records.len());
         (self.needs_marker, self.has_marker) = (false, true);
         self.told_floor = last_seq;
         self.remove_obsolete();
@@ -252,13 +252,16 @@ impl FileStore {
         self.forget_index()?;
         self.sync_names()?;
         let index = self.block_of(seq);
-        let (records, last_time) = self.truncated_records(index, seq)?;
+        let (mut records, last_time) = self.truncated_records(index, seq)?;
         let is_last = index + 1 == self.blocks.len();
         let is_cut = is_last
             && self.blocks[index]
                 .cache
                 .as_ref()
                 .is_some_and(|cache| cache.records.starts_with(&records));
+        if !is_cut {
+            records = with_one_sum(&self.hash_of_block(self.blocks[index].number), &records);
+        }
         let temporary = self.block_path(self.blocks[index].number).with_extension("blk.tmp");
         if is_cut {
             self.cut_last_block(records.len())?;
@@ -281,6 +284,7 @@ impl FileStore {
         if !is_last {
             self.finish_truncation(number, index)?;
         }
+        self.summed = Borders::of(&records).tail();
         if !is_cut {
             (self.file, self.file_key) = (None, None);
             self.flushed = records.len();
@@ -291,6 +295,7 @@ impl FileStore {
             self.note::<()>(Err(error));
             self.rebuild()?;
         }
+        self.sum_last_block();
         self.find_oldest();
         Ok(())
     }

@@ -1,14 +1,15 @@
-//! The sums of the sizes in blocks, which no hash covers: `STREAM/sums/N`, where Go does not look.
+//! The sums of the sizes in blocks of a Go server: `STREAM/sums/N`, where Go does not look.
 //!
-//! Written when a block is full, written anew or the store is stopped, and not synced: it is only
-//! for finding one wrong bit. It counts while it fits the block's size and last hash.
+//! Blocks of natsd have sums of their own, see `block/borders.rs`. One beside the block is written
+//! when the block was read, so what goes wrong from then on is found. It is not synced, and counts
+//! while it fits the block's size and last hash.
 //!
 //! | offset | size | field |
 //! |---|---|---|
-//! | 0 | 8 | `natsd.b1` |
+//! | 0 | 8 | `natsd.b2` |
 //! | 8 | 8 | size of the records in bytes |
 //! | 16 | 8 | the last 8 bytes of the records |
-//! | 24 | 8 | the sum |
+//! | 24 | 8 | the sum of all messages |
 //! | 32 | 8 | HighwayHash-64 of all before, as of `index.db` |
 //!
 //! Little endian.
@@ -19,9 +20,10 @@ use std::path::PathBuf;
 
 use super::FileStore;
 use super::index::checksum;
-use crate::block::border_sum;
+use crate::block::Borders;
+use crate::stream_store::StoreError;
 
-const MAGIC: &[u8; 8] = b"natsd.b1";
+const MAGIC: &[u8; 8] = b"natsd.b2";
 
 /// What the sum belongs to.
 fn head(records: &[u8]) -> Vec<u8> {
@@ -37,9 +39,9 @@ impl FileStore {
     }
 
     /// Writes the sum of a block with these records; without it less is found, no more.
-    pub(super) fn write_sum(&self, number: u32, records: &[u8]) {
+    pub(super) fn write_sum(&self, number: u32, records: &[u8], sum: u64) {
         let mut bytes = head(records);
-        bytes.extend(border_sum(records).to_le_bytes());
+        bytes.extend(sum.to_le_bytes());
         bytes.extend(checksum(&self.file_config.name, &bytes));
         let path = self.sum_path(number);
         let open = || self.disk.open(&path, true);
@@ -50,13 +52,46 @@ impl FileStore {
         let _: io::Result<()> = file.and_then(|file| file.write_all_at(&bytes, 0));
     }
 
-    /// The same for the last block, when all of it is in memory.
+    /// The same for the last block, when all of it is in memory and has messages of a Go server.
     pub(super) fn write_last_sum(&self) {
         if let Some(block) = self.blocks.back()
             && let Some(cache) = block.cache.as_ref().filter(|cache| cache.start == 0)
         {
-            self.write_sum(block.number, &cache.records);
+            let borders = Borders::of(&cache.records);
+            if borders.has_unsummed() {
+                self.write_sum(block.number, &cache.records, borders.whole());
+            }
         }
+    }
+
+    /// The sum beside a block with these records, if it has messages that need one.
+    pub(super) fn said_beside(
+        &self,
+        number: u32,
+        borders: &Borders,
+        records: &[u8],
+    ) -> Option<u64> {
+        if borders.has_unsummed() { self.read_sum(number, records) } else { None }
+    }
+
+    /// Writes the sum of a block that was read and found good, if it needs one and has none.
+    pub(super) fn keep_sum(&self, number: u32, borders: &Borders, records: &[u8], is_last: bool) {
+        let needs_one = borders.has_unsummed() && !is_last && !self.is_stopped;
+        if needs_one && self.read_sum(number, records).is_none() {
+            self.write_sum(number, records, borders.whole());
+        }
+    }
+
+    /// Puts all messages of the last block into a sum, for which it is read.
+    pub(super) fn sum_last_block(&mut self) {
+        let Some(last) = self.blocks.back() else { return };
+        let (index, size) = (self.blocks.len() - 1, last.size.unwrap_or(0));
+        if self.is_stopped || self.summed >= size || self.load_block(index, 0).is_err() {
+            return;
+        }
+        self.append_sum();
+        // The next one does it.
+        let _: Result<(), StoreError> = self.flush();
     }
 
     /// The sum that was written for a block with these records.

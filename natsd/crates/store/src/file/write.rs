@@ -16,7 +16,7 @@ use natsd_base::Timestamp;
 use super::block::{Block, Mark};
 use super::cache::BlockCache;
 use super::{Compression, FileStore};
-use crate::block::{BlockHash, EMPTY_RECORD_SIZE, Record, RecordKind};
+use crate::block::{BlockHash, Borders, EMPTY_RECORD_SIZE, Record, RecordKind, append_sum};
 use crate::disk::DiskFile;
 use crate::stream_store::StoreError;
 
@@ -90,7 +90,7 @@ impl FileStore {
         self.next_number += 1;
         self.blocks.push_back(block);
         (self.file, self.file_key) = (None, None);
-        self.flushed = 0;
+        (self.flushed, self.summed) = (0, 0);
         self.needs_sync = false;
         // The first flush sees to it.
         (self.needs_marker, self.has_marker) = (true, true);
@@ -255,6 +255,7 @@ impl FileStore {
             return Ok(());
         }
         self.check_writable()?;
+        self.append_sum();
         let last = self.blocks.back().expect("something is pending");
         let (number, size) = (last.number, last.size.unwrap_or(0));
         self.open_last(number)?;
@@ -264,6 +265,16 @@ impl FileStore {
             self.sync_file()?;
         }
         self.write_pending(size)
+    }
+
+    /// Appends the sum of the sizes of messages that are in none.
+    pub(super) fn append_sum(&mut self) {
+        let last = self.blocks.back_mut().expect("it was prepared");
+        let cache = last.cache.as_mut().expect("it was prepared");
+        append_sum(&cache.hash, &mut cache.records, cache.start, self.summed);
+        self.summed = cache.end();
+        last.size = Some(cache.end());
+        last.last_hash = cache.records.last_chunk().copied().unwrap_or(last.last_hash);
     }
 
     /// Hands what is pending to the disk, up to the byte `end` of the last block.
@@ -420,14 +431,17 @@ impl FileStore {
         let path = self.block_path(self.blocks[index].number);
         let key = self.block_key(self.blocks[index].number)?;
         self.write_file(&path, &self.encode_block(records, compression, key.as_ref()))?;
-        self.write_sum(self.blocks[index].number, records);
         let is_last = index + 1 == self.blocks.len();
+        let borders = Borders::of(records);
+        if borders.has_unsummed() && !is_last {
+            self.write_sum(self.blocks[index].number, records, borders.whole());
+        }
         let block = &mut self.blocks[index];
         block.size = Some(records.len());
         block.last_hash = records.last_chunk().copied().unwrap_or_default();
         if is_last {
             self.file = None; // It has the old file open.
-            self.flushed = records.len();
+            (self.flushed, self.summed) = (records.len(), borders.tail());
             (self.needs_sync, self.needs_marker) = (false, true);
         }
         Ok(())

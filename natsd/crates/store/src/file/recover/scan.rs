@@ -8,11 +8,15 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use natsd_base::Timestamp;
+use natsd_subject::SubjectTree;
 
 use super::{DamageKind, Damaged};
-use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
+use crate::block::{
+    BlockHash, BlockScan, Borders, Damage, Record, RecordKind, Scanned, subject_of,
+};
 use crate::file::block::Mark;
 use crate::file::content::Content;
+use crate::file::subjects::SubjectInfo;
 use crate::file::write::{FLOOR_MAGIC, PURGE_BODY};
 use crate::sequence_set::SequenceSet;
 
@@ -49,6 +53,8 @@ pub(super) struct Scan {
     pub(super) least: BTreeMap<u32, u64>,
     /// Blocks that overlap are taken as they are.
     pub(super) is_final: bool,
+    /// Subjects that may be there.
+    pub(super) known: SubjectTree<SubjectInfo>,
     /// The sequences between damage and the next record, of the block that is being scanned.
     pub(super) missing: Vec<(u64, u64)>,
     /// Reused from block to block.
@@ -62,6 +68,7 @@ pub(super) struct ScannedBlock {
     /// The highest sequence that it tells, tombstones included.
     pub(super) highest: u64,
     pub(super) damaged: Vec<Damaged>,
+    pub(super) borders: Borders,
     /// A message is not above all of the blocks before.
     pub(super) overlaps: bool,
 }
@@ -79,13 +86,14 @@ impl Scan {
         self.missing.clear();
         let least = self.least.get(&number).copied().unwrap_or(0);
         let (mut last, mut highest): (Option<Mark>, Option<Mark>) = (None, None);
-        let mut damaged = Vec::new();
+        let (mut damaged, mut borders) = (Vec::new(), Borders::default());
         let mut lowest = None;
         let mut damage_after = None;
         let whole = content.records.get(..end).unwrap_or_default();
         for scanned in BlockScan::new(hash, whole) {
             let (offset, size, damage, kind) = match scanned {
-                Scanned::Record { offset, record, .. } => {
+                Scanned::Record { offset, size, record } => {
+                    borders.add(offset, size, &record);
                     let mark = Mark { seq: record.seq, time: record.timestamp };
                     if record.timestamp.0 != 0 || highest.is_none_or(|mark| mark.seq < record.seq) {
                         highest = highest.filter(|mark| mark.seq > record.seq).or(Some(mark));
@@ -119,6 +127,7 @@ impl Scan {
             damage_after.get_or_insert(after_seq);
             damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
         }
+        borders.end(end);
         if let size @ 1.. = content.records.len() - end {
             let after_seq = last.map_or(0, |last| last.seq);
             let (offset, damage, kind) = (end, Damage::Cut, DamageKind::Tail);
@@ -147,7 +156,7 @@ impl Scan {
         // A block of tombstones alone stands behind what it tells, but never behind later messages.
         let behind = highest.filter(|mark| self.lowest.is_none_or(|lowest| mark.seq < lowest));
         let highest = highest.map_or(0, |mark| mark.seq);
-        ScannedBlock { last: last.or(behind), highest, damaged, overlaps }
+        ScannedBlock { last: last.or(behind), highest, damaged, borders, overlaps }
     }
 
     fn add_tombstone(&mut self, record: &Record<'_>) {

@@ -1,6 +1,6 @@
 //! An index that lies under a right hash: no panic, no loop, and the blocks have the last word.
 
-use super::faults::{disk_with, messages_of, stream};
+use super::faults::{End, disk_with, messages_of, stream};
 use super::*;
 use crate::file::index::checksum;
 
@@ -24,7 +24,7 @@ fn ask(store: &mut FileStore) {
 
 #[test]
 fn an_index_that_lies_does_no_harm() {
-    let (files, messages, config) = stream(Compression::None);
+    let (files, messages, config) = stream(Compression::None, End::Stopped);
     let is_index = |path: &PathBuf| path.ends_with("index.db");
     let at = files.iter().position(|(path, _)| is_index(path)).unwrap();
     let content = files[at].1[..files[at].1.len() - 8].to_vec();

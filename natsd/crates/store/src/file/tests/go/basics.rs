@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use natsd_base::Prng;
 
-use super::layout::{MARK_SIZE, deleted, loaded, release, remove, rescan, small};
+use super::layout::{MARK_SIZE, SUM_SIZE, deleted, loaded, release, remove, rescan, small};
 use super::steps::{check_message, check_restarts, error_of, put_many, size_of_message, subject};
 use super::{Fixture, each};
 use crate::file::FileStoreConfig;
@@ -317,7 +317,8 @@ fn file_store_read_cache() {
         release(fixture);
         assert_eq!(records(fixture), 0);
         fixture.store.load(1).unwrap();
-        let size = MARK_SIZE as u64 + 100 * size_of_message("foo.bar", &[0; 1024]);
+        let marks = (MARK_SIZE + SUM_SIZE) as u64;
+        let size = marks + 100 * size_of_message("foo.bar", &[0; 1024]);
         assert_eq!(records(fixture), size);
         fixture.store.release_caches();
         assert_eq!(records(fixture), 0);

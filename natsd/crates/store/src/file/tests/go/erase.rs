@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::layout::{
-    MARK_SIZE, blocks, check_starts, deleted, is_compressed, live, put_many, read_file, remove,
-    rescan, roll, skip, small,
+    MARK_SIZE, SUM_SIZE, blocks, check_starts, deleted, is_compressed, live, put_many, read_file,
+    remove, rescan, roll, skip, small,
 };
 use super::{Fixture, each};
 use crate::disk::MemDisk;
@@ -165,7 +165,10 @@ fn file_store_async_flush_on_skip_msgs() {
             skip(fixture, Some(2), 100_000);
             // So many begin another block, and the one before is written out.
             assert_eq!(blocks(fixture), [1, 2]);
-            assert_eq!(fixture.store.read_block(1).unwrap().records.len(), MARK_SIZE + 33);
+            assert_eq!(
+                fixture.store.read_block(1).unwrap().records.len(),
+                MARK_SIZE + 33 + SUM_SIZE
+            );
             fixture.store.flush().unwrap();
             assert_eq!(fixture.store.read_block(2).unwrap().records.len(), MARK_SIZE + 30);
             assert_eq!(fixture.range(), (1, 1, 100_001));
@@ -245,9 +248,11 @@ fn file_store_correct_checksum_after_truncate() {
                 fixture.store.flush().unwrap();
             }
             fixture.store.truncate(3, fixture.now).unwrap();
-            assert_eq!(fixture.store.blocks[0].last_hash, hash);
             fixture.store.flush().unwrap();
-            assert_eq!(fixture.block(1)[MARK_SIZE + 3 * 33 - 8..], hash);
+            let end = MARK_SIZE + 3 * 33;
+            let block = fixture.block(1);
+            assert_eq!((block.len(), &block[end - 8..end]), (end + SUM_SIZE, &hash[..]));
+            assert_eq!(block[end + SUM_SIZE - 8..], fixture.store.blocks[0].last_hash);
             check_starts(fixture);
         });
     }

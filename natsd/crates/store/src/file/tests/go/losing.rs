@@ -5,7 +5,7 @@ use std::path::Path;
 
 use natsd_base::{Prng, Timestamp};
 
-use super::layout::{deleted, remove, rescan, small, write_file};
+use super::layout::{SUM_SIZE, deleted, remove, rescan, small, write_file};
 use super::steps::{INDEX, check_message, error_of, put_many, size_of_message};
 use super::{Fixture, each};
 use crate::block::{BlockHash, Damage, Record, RecordKind};
@@ -173,7 +173,9 @@ fn file_store_write_failures() {
         let mut now = START;
         let mut store = open(&disk, &file_config, &any(), now);
         let stored = fill(&mut store, &mut now);
-        assert!(stored * size_of_message("foo", b"Hello Write Failures!") > CAPACITY * 9 / 10);
+        // Each with a sum of its own.
+        let size = size_of_message("foo", b"Hello Write Failures!") + SUM_SIZE as u64;
+        assert!(stored * size > CAPACITY * 9 / 10);
         let state = store.state();
         assert_eq!((state.messages, state.last_seq), (stored, stored));
         assert!(store.load(stored + 1).is_err());

@@ -3,8 +3,8 @@
 use natsd_base::Prng;
 
 use super::layout::{
-    MARK_SIZE, blocks, check_starts, deleted, has_file, is_compressed, live, put_many, raw_size,
-    release, remove, rescan, roll, small, tidy,
+    MARK_SIZE, SUM_SIZE, blocks, check_starts, deleted, has_file, is_compressed, live, put_many,
+    raw_size, release, remove, rescan, roll, small, tidy,
 };
 use super::{Fixture, each, each_plain};
 use crate::block::EMPTY_RECORD_SIZE;
@@ -34,7 +34,10 @@ fn file_store_tombstone_rbytes() {
         let messages = fixture.store.blocks[1].bytes;
         assert_eq!(messages, 10 * 41);
         let tombstones = 14 * EMPTY_RECORD_SIZE as u64;
-        assert_eq!(raw_size(fixture, 2) as u64, MARK_SIZE as u64 + messages + tombstones);
+        assert_eq!(
+            raw_size(fixture, 2) as u64,
+            (MARK_SIZE + SUM_SIZE) as u64 + messages + tombstones
+        );
         check_starts(fixture);
     });
 }
@@ -51,7 +54,8 @@ fn file_store_msg_block_should_compact() {
         // The second half of the first block, which fits 47.
         remove(fixture, 24..=47);
         fixture.store.sync().unwrap();
-        assert_eq!(raw_size(fixture, 1) as u64, fixture.store.blocks[0].bytes);
+        let needed = fixture.store.blocks[0].bytes + SUM_SIZE as u64;
+        assert_eq!(raw_size(fixture, 1) as u64, needed);
         let before = (raw_size(fixture, 1), raw_size(fixture, 2));
         tidy(fixture);
         assert_eq!((raw_size(fixture, 1), raw_size(fixture, 2)), before);
@@ -130,7 +134,7 @@ fn file_store_missing_deletes_after_compact() {
         roll(fixture);
         assert_eq!(deleted(fixture), [3, 4, 6]);
         tidy(fixture);
-        assert_eq!(raw_size(fixture, 1) as u64, 2 * FOO_SIZE);
+        assert_eq!(raw_size(fixture, 1) as u64, 2 * FOO_SIZE + SUM_SIZE as u64);
         for restart in [release, Fixture::restart, rescan] {
             restart(fixture);
             assert_eq!(deleted(fixture), [3, 4, 6]);
@@ -188,10 +192,11 @@ fn file_store_compact_tombstones_below_first_seq() {
         roll(fixture);
         tidy(fixture);
         let needed = raw_size(fixture, 2) as u64;
-        assert_eq!(needed, FOO_SIZE + 2 * EMPTY_RECORD_SIZE as u64);
+        let tombstones = 2 * EMPTY_RECORD_SIZE as u64;
+        assert_eq!(needed, (MARK_SIZE + SUM_SIZE) as u64 + FOO_SIZE + tombstones);
         remove(fixture, [1]);
         tidy(fixture);
-        assert_eq!(raw_size(fixture, 2) as u64, FOO_SIZE);
+        assert_eq!(raw_size(fixture, 2) as u64, FOO_SIZE + SUM_SIZE as u64);
         assert_eq!(fixture.range(), (1, 4, 4));
         check_starts(fixture);
     });
@@ -208,7 +213,7 @@ fn file_store_compact_rewrites_file_with_swap() {
         roll(fixture);
         fixture.store.compact(20).unwrap();
         tidy(fixture);
-        assert_eq!(raw_size(fixture, 1) as u64, FOO_SIZE + 32 * 1024);
+        assert_eq!(raw_size(fixture, 1) as u64, FOO_SIZE + (32 * 1024 + SUM_SIZE) as u64);
         assert_eq!(fixture.range(), (1, 20, 20));
         for restart in [release, Fixture::restart, rescan] {
             restart(fixture);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::layout::{
-    MARK_SIZE, blocks, check_starts, deleted, has_file, live, put_many, raw_size, read_file,
-    release, remove, rescan, roll, skip, small, tidy, write_file,
+    MARK_SIZE, SUM_SIZE, blocks, check_starts, deleted, has_file, live, put_many, raw_size,
+    read_file, release, remove, rescan, roll, skip, small, tidy, write_file,
 };
 use super::{Fixture, each, each_plain};
 use crate::block::EMPTY_RECORD_SIZE;
@@ -117,7 +117,7 @@ fn file_store_restore_delete_tombstones_exceeding_max_blk_size() {
         for number in blocks(fixture) {
             let size = raw_size(fixture, number);
             // At the end may stand what is told before the files of other blocks go.
-            assert!(size <= MARK_SIZE + 256 + MARK_SIZE, "{number}: {size}");
+            assert!(size <= MARK_SIZE + 256 + MARK_SIZE + SUM_SIZE, "{number}: {size}");
         }
         // Blocks of tombstones that are needed stay as they are.
         let only_tombstones = |fixture: &Fixture| {
@@ -280,7 +280,7 @@ fn file_store_recover_after_compact() {
             let size = (FOO_SIZE + body_size) as u64;
             assert_eq!(fixture.range(), (4, 1, 4));
             assert_eq!(fixture.store.state().bytes, 4 * size);
-            assert_eq!(raw_size(fixture, 1) as u64, MARK_SIZE as u64 + 4 * size);
+            assert_eq!(raw_size(fixture, 1) as u64, (MARK_SIZE + SUM_SIZE) as u64 + 4 * size);
             assert_eq!(fixture.store.compact(4), Ok(3));
             assert_eq!(fixture.range(), (1, 4, 4));
             assert_eq!(fixture.store.state().bytes, size);
