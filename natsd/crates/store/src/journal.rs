@@ -51,7 +51,7 @@ pub use change::{Change, ReplayError, purge_bound};
 pub use delta::ConsumerDelta;
 pub use groups::GroupId;
 pub use hole::cut_hole;
-pub use recovery::{JournalDamage, RecoveredGroup, Recovery};
+pub use recovery::{JournalCorrection, JournalDamage, RecoveredGroup, Recovery};
 
 /// Where the journals are in a store directory, one folder for each shard. Go ignores it.
 pub const JOURNAL_DIR: &str = "natsd-journal";

@@ -16,6 +16,7 @@ mod file;
 mod headers;
 pub mod journal;
 mod jwt_dir;
+mod locate;
 mod markers;
 mod memory;
 pub mod raft_log;

@@ -16,14 +16,25 @@
 //! | offset | size | a batch |
 //! |---|---|---|
 //! | 0 | 8 | HighwayHash-64 of the rest, keyed by salt, epoch and the batch's place in the segment |
-//! | 8 | 4 | size of the batch |
-//! | 12 | 4 | number of records |
-//! | 16 | 8 | epoch |
-//! | 24 | 8 | position (LSN) of the first record; the others count on |
-//! | 32 | 8 | the oldest epoch that is still needed |
-//! | 40 | | records |
+//! | 8 | 16 | [`LocatingSum`] of what follows: total, weighted |
+//! | 24 | 4 | size of the batch |
+//! | 28 | 4 | size of the batch once more |
+//! | 32 | 4 | number of records |
+//! | 36 | 8 | epoch |
+//! | 44 | 8 | position (LSN) of the first record; the others count on |
+//! | 52 | 8 | the oldest epoch that is still needed |
+//! | 60 | | records |
 //!
 //! What an earlier use of the segment left has another key, and never parses.
+//!
+//! One flipped bit anywhere is found and made right, with three readings and no search:
+//! - in the first page the other copy is good;
+//! - in the size, the two differ by one bit: one of them is right;
+//! - behind the sizes the sum says which bit it is; in the sum itself, what is right;
+//! - in the hash, it differs from the right one by one bit, and the sum agrees.
+//!
+//! In the end the hash is always right, so nothing is taken for a batch that was not one. Two wrong
+//! bits are damage.
 #![warn(clippy::indexing_slicing)]
 
 use std::io;
@@ -31,11 +42,14 @@ use std::io;
 use highway::{HighwayHash, HighwayHasher, Key};
 
 use crate::disk::DiskFile;
+use crate::locate::{Difference, LocatingSum};
 
 /// Batches begin at multiples of this.
 pub(super) const PAGE_SIZE: usize = 4096;
 /// Bytes before the records of a batch.
-pub(super) const BATCH_HEADER_SIZE: usize = 40;
+pub(super) const BATCH_HEADER_SIZE: usize = 60;
+/// Bytes before what the sum covers.
+const SUMMED_FROM: usize = 24;
 /// A batch is never larger, whatever a damaged one says.
 pub(super) const BATCH_SIZE_MAX: usize = 64 * 1024 * 1024;
 
@@ -84,10 +98,18 @@ impl SegmentHeader {
         }
     }
 
-    /// Reads the first page.
-    pub(super) fn decode(page: &[u8]) -> FirstPage {
-        let copy = |start: usize| page.get(start..start + HEADER_SIZE).and_then(Self::decode_copy);
-        copy(0).or_else(|| copy(SECOND_COPY)).unwrap_or(FirstPage::Unreadable)
+    /// Reads the first page; and where the copy begins that differs from the good one by one bit,
+    /// if there is one. With more bits it was torn, when the segment was used first.
+    pub(super) fn decode(page: &[u8]) -> (FirstPage, Option<u64>) {
+        let copy = |start: usize| page.get(start..start + HEADER_SIZE).unwrap_or_default();
+        let (first, second) = (copy(0), copy(SECOND_COPY));
+        let differ = || differing_bits(first, second) == Some(1);
+        match (Self::decode_copy(first), Self::decode_copy(second)) {
+            (Some(found), Some(_)) => (found, None),
+            (Some(found), None) => (found, differ().then_some(SECOND_COPY as u64)),
+            (None, Some(found)) => (found, differ().then_some(0)),
+            (None, None) => (FirstPage::Unreadable, None),
+        }
     }
 
     fn decode_copy(copy: &[u8]) -> Option<FirstPage> {
@@ -117,32 +139,67 @@ pub(super) struct BatchHeader {
     pub(super) oldest_epoch: u64,
 }
 
+/// How many bits differ, if there are as many in both.
+fn differing_bits(first: &[u8], second: &[u8]) -> Option<u32> {
+    let bits = first.iter().zip(second).map(|(first, second)| (first ^ second).count_ones());
+    (first.len() == second.len()).then(|| bits.sum())
+}
+
 impl BatchHeader {
     /// Fills in the header of a batch whose records stand in it already, and that will stand at
     /// `offset` of the segment.
     pub(super) fn seal(self, segment: SegmentHeader, offset: u64, batch: &mut [u8]) {
         let size = u32::try_from(batch.len()).expect("at most BATCH_SIZE_MAX");
-        let mut header = [0; BATCH_HEADER_SIZE - 8];
-        let fields = size.to_le_bytes().into_iter().chain(self.count.to_le_bytes()).chain(
-            [self.epoch, self.first_lsn, self.oldest_epoch].into_iter().flat_map(u64::to_le_bytes),
-        );
-        for (place, byte) in header.iter_mut().zip(fields) {
-            *place = byte;
-        }
-        let Some((sum, rest)) = batch.split_first_chunk_mut::<8>() else { return };
-        if let Some(place) = rest.first_chunk_mut() {
-            *place = header;
-        }
-        *sum = hash(segment.key(offset), rest).to_le_bytes();
+        let halves = [size, size, self.count].into_iter().flat_map(u32::to_le_bytes);
+        let words = [self.epoch, self.first_lsn, self.oldest_epoch];
+        put(batch, SUMMED_FROM, halves.chain(words.into_iter().flat_map(u64::to_le_bytes)));
+        let sum = LocatingSum::of(batch.get(SUMMED_FROM..).unwrap_or_default());
+        put(batch, 8, [sum.total, sum.weighted].into_iter().flat_map(u64::to_le_bytes));
+        let hash = hash(segment.key(offset), batch.get(8..).unwrap_or_default());
+        put(batch, 0, hash.to_le_bytes());
     }
+}
 
-    fn decode(bytes: &[u8]) -> Option<(usize, Self)> {
+fn put(bytes: &mut [u8], at: usize, content: impl IntoIterator<Item = u8>) {
+    for (place, byte) in bytes.iter_mut().skip(at).zip(content) {
+        *place = byte;
+    }
+}
+
+/// The beginning of a batch, before anybody knows whether it is good.
+#[derive(Debug, Clone, Copy)]
+struct RawHeader {
+    hash: u64,
+    sum: LocatingSum,
+    sizes: [u32; 2],
+    header: BatchHeader,
+}
+
+impl RawHeader {
+    fn decode(bytes: &[u8]) -> Option<Self> {
         let word = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
         let half = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
-        let size = usize::try_from(half(8)?).ok()?;
-        let (epoch, first_lsn, oldest_epoch) = (word(16)?, word(24)?, word(32)?);
-        Some((size, Self { epoch, first_lsn, count: half(12)?, oldest_epoch }))
+        Some(Self {
+            hash: word(0)?,
+            sum: LocatingSum { total: word(8)?, weighted: word(16)? },
+            sizes: [half(24)?, half(28)?],
+            header: BatchHeader {
+                count: half(32)?,
+                epoch: word(36)?,
+                first_lsn: word(44)?,
+                oldest_epoch: word(52)?,
+            },
+        })
     }
+}
+
+/// A good batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FoundBatch {
+    pub(super) header: BatchHeader,
+    pub(super) size: usize,
+    /// One bit is wrong on the disk.
+    pub(super) is_corrected: bool,
 }
 
 /// Reads batches of one segment, one at a time.
@@ -167,40 +224,103 @@ impl<'a> SegmentReader<'a> {
         Ok(Self { file, header, len, credit, batch: Vec::new() })
     }
 
-    /// The batch at `offset`: what it says and its size, if there is one. What is not good is
-    /// read twice, as a bit may have been lost on the way.
-    pub(super) fn read(&mut self, offset: u64) -> io::Result<Option<(BatchHeader, usize)>> {
-        match self.read_once(offset)? {
-            None => self.read_once(offset),
-            found => Ok(found),
+    /// The batch at `offset`, if there is one. What is not good is read twice, as a bit may have
+    /// been lost on the way, and then corrected if one bit is wrong.
+    pub(super) fn read(&mut self, offset: u64) -> io::Result<Option<FoundBatch>> {
+        for _ in 0..2 {
+            if let Some(found) = self.read_once(offset)? {
+                return Ok(Some(found));
+            }
         }
+        self.read_corrected(offset)
     }
 
-    fn read_once(&mut self, offset: u64) -> io::Result<Option<(BatchHeader, usize)>> {
-        let rest = self.len.saturating_sub(offset);
-        if rest < BATCH_HEADER_SIZE as u64 {
+    fn read_once(&mut self, offset: u64) -> io::Result<Option<FoundBatch>> {
+        let Some(raw) = self.read_header(offset)? else { return Ok(None) };
+        let [size, again] = raw.sizes;
+        if size != again || raw.header.epoch != self.header.epoch {
+            return Ok(None);
+        }
+        let Some(size) = self.read_records(offset, size)? else { return Ok(None) };
+        if self.hash(offset) == raw.hash {
+            return Ok(Some(FoundBatch { header: raw.header, size, is_corrected: false }));
+        }
+        self.credit -= size as u64;
+        Ok(None)
+    }
+
+    /// The batch at `offset`, if it is one but for one bit at most. Costs little where a batch was
+    /// torn: one more reading and its sum.
+    fn read_corrected(&mut self, offset: u64) -> io::Result<Option<FoundBatch>> {
+        let Some(raw) = self.read_header(offset)? else { return Ok(None) };
+        let [first, second] = raw.sizes;
+        let wrong_size = (first ^ second).count_ones();
+        if wrong_size + (raw.header.epoch ^ self.header.epoch).count_ones() > 1 {
+            return Ok(None);
+        }
+        let sizes = [first.min(second), first.max(second)];
+        // The smaller one first, as it costs less.
+        for size in sizes.into_iter().take(if wrong_size == 0 { 1 } else { 2 }) {
+            let Some(read) = self.read_records(offset, size)? else { continue };
+            self.credit -= read as u64;
+            put(&mut self.batch, SUMMED_FROM, [size, size].into_iter().flat_map(u32::to_le_bytes));
+            let difference = raw.sum.compare(self.batch.get(SUMMED_FROM..).unwrap_or_default());
+            if difference == Difference::Many || wrong_size > 0 && difference != Difference::None {
+                continue;
+            }
+            let wrong = wrong_size + self.correct(difference);
+            let wrong = wrong + (self.hash(offset) ^ raw.hash).count_ones();
+            let Some(RawHeader { header, .. }) = RawHeader::decode(&self.batch) else { continue };
+            if wrong <= 1 && header.epoch == self.header.epoch {
+                return Ok(Some(FoundBatch { header, size: read, is_corrected: wrong == 1 }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Flips the bit that the sum found, in the batch or in the sum. How many that were.
+    fn correct(&mut self, difference: Difference) -> u32 {
+        match difference {
+            Difference::None | Difference::Many => return 0,
+            Difference::Bit { index, bit } => {
+                if let Some(byte) = self.batch.get_mut(SUMMED_FROM + index) {
+                    *byte ^= 1 << bit;
+                }
+            }
+            Difference::Sum(right) => {
+                let words = [right.total, right.weighted];
+                put(&mut self.batch, 8, words.into_iter().flat_map(u64::to_le_bytes));
+            }
+        }
+        1
+    }
+
+    fn read_header(&mut self, offset: u64) -> io::Result<Option<RawHeader>> {
+        if self.len.saturating_sub(offset) < BATCH_HEADER_SIZE as u64 {
             return Ok(None);
         }
         self.batch.resize(BATCH_HEADER_SIZE, 0);
         self.file.read_exact_at(&mut self.batch, offset)?;
-        let Some((size, header)) = BatchHeader::decode(&self.batch) else { return Ok(None) };
+        Ok(RawHeader::decode(&self.batch))
+    }
+
+    /// Reads the rest of a batch of that size, if one can have it. Returns the size.
+    fn read_records(&mut self, offset: u64, size: u32) -> io::Result<Option<usize>> {
+        let rest = self.len.saturating_sub(offset);
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
         let fits = (BATCH_HEADER_SIZE..=BATCH_SIZE_MAX).contains(&size) && size as u64 <= rest;
-        if !fits || header.epoch != self.header.epoch || size as u64 > self.credit {
+        if !fits || size as u64 > self.credit {
             return Ok(None);
         }
         self.batch.resize(size, 0);
         if let Some(records) = self.batch.get_mut(BATCH_HEADER_SIZE..) {
             self.file.read_exact_at(records, offset + BATCH_HEADER_SIZE as u64)?;
         }
-        let is_good = self
-            .batch
-            .split_first_chunk::<8>()
-            .is_some_and(|(sum, rest)| hash(self.header.key(offset), rest).to_le_bytes() == *sum);
-        if is_good {
-            return Ok(Some((header, size)));
-        }
-        self.credit -= size as u64;
-        Ok(None)
+        Ok(Some(size))
+    }
+
+    fn hash(&self, offset: u64) -> u64 {
+        hash(self.header.key(offset), self.batch.get(8..).unwrap_or_default())
     }
 
     /// The records of the batch that was read last.
@@ -216,8 +336,8 @@ impl<'a> SegmentReader<'a> {
             if offset >= self.len {
                 return Ok(None);
             }
-            if let Some((header, _)) = self.read_once(offset)? {
-                return Ok(Some((offset, header)));
+            if let Some(found) = self.read_once(offset)? {
+                return Ok(Some((offset, found.header)));
             }
         }
     }

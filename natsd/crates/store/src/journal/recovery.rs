@@ -4,15 +4,19 @@
 //! there segments and positions must follow each other without a gap. What is not good at the end
 //! is the torn write of a crash: nobody was told that it is durable. What is not good with
 //! something good behind it is damage: replaying stops before it, as nobody knows what it changed,
-//! and the segments from there on are put aside, never used again.
+//! and the segments from there on are put aside, never used again. One flipped bit is neither: it
+//! is made right in what is read, and said.
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::change::{Change, Entry, take};
-use super::frame::{BatchHeader, FirstPage, PAGE_SIZE, SegmentHeader, SegmentReader, next_page};
+use super::frame::{
+    BatchHeader, FirstPage, FoundBatch, PAGE_SIZE, SegmentHeader, SegmentReader, next_page,
+};
 use super::groups::Groups;
 use super::{Journal, JournalConfig, JournalError, Lsn, Segment};
 use crate::disk::{Disk, DiskFile};
@@ -30,6 +34,17 @@ pub struct JournalDamage {
     pub last: Lsn,
     /// The first position after the damage, where it is known.
     pub next: Option<Lsn>,
+}
+
+/// A place of the journal where one bit is wrong on the disk. What was read there is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalCorrection {
+    /// The segment.
+    pub path: PathBuf,
+    /// Where the batch begins; in the first page, where the copy of the segment's header does.
+    pub offset: u64,
+    /// The positions of the batch. None in the first page, and where a batch has no records.
+    pub positions: Option<RangeInclusive<Lsn>>,
 }
 
 /// A group that a journal has records of.
@@ -58,6 +73,7 @@ struct Found {
     header: SegmentHeader,
     len: u64,
     extent: Extent,
+    corrected: Vec<JournalCorrection>,
 }
 
 /// The good batches of a segment.
@@ -89,6 +105,7 @@ pub struct Recovery {
     empty: Vec<(PathBuf, u64)>,
     groups: Vec<RecoveredGroup>,
     damaged: Option<JournalDamage>,
+    corrected: Vec<JournalCorrection>,
     oldest: u64,
     next_lsn: u64,
     next_number: u32,
@@ -112,6 +129,7 @@ impl Recovery {
             empty: Vec::new(),
             groups: Vec::new(),
             damaged: None,
+            corrected: Vec::new(),
             oldest: 1,
             next_lsn: 1,
             next_number: 1,
@@ -135,6 +153,10 @@ impl Recovery {
         }
         recovery.found.sort_by_key(|found| found.header.epoch);
         recovery.link();
+        // What is older counts no more, and is written over some day.
+        let counts = |found: &&mut Found| found.header.epoch >= recovery.oldest;
+        let found = recovery.found.iter_mut().filter(counts);
+        recovery.corrected = found.flat_map(|found| std::mem::take(&mut found.corrected)).collect();
         recovery.read_groups()?;
         Ok(recovery)
     }
@@ -145,18 +167,28 @@ impl Recovery {
         let size = usize::try_from(len).unwrap_or(PAGE_SIZE).min(PAGE_SIZE);
         let mut page = vec![0; size];
         let mut first = FirstPage::Unreadable;
+        let mut wrong_copy = None;
         for _ in 0..2 {
             file.read_exact_at(&mut page, 0)?;
-            first = SegmentHeader::decode(&page);
-            if first != FirstPage::Unreadable {
+            (first, wrong_copy) = SegmentHeader::decode(&page);
+            if first != FirstPage::Unreadable && wrong_copy.is_none() {
                 break;
             }
         }
         match first {
             FirstPage::Newer(version) => Err(Unusable::Newer(version)),
             FirstPage::Segment(header) => {
-                let extent = Extent::read(file.as_ref(), header)?;
-                self.found.push(Found { path: path.to_owned(), file, header, len, extent });
+                let path = path.to_owned();
+                let mut corrected = Vec::new();
+                let mut correct = |offset, positions| {
+                    let path = path.clone();
+                    corrected.push(JournalCorrection { path, offset, positions });
+                };
+                if let Some(offset) = wrong_copy {
+                    correct(offset, None);
+                }
+                let extent = Extent::read(file.as_ref(), header, correct)?;
+                self.found.push(Found { path, file, header, len, extent, corrected });
                 Ok(())
             }
             FirstPage::Unreadable => {
@@ -275,7 +307,7 @@ impl Recovery {
             let mut offset = FIRST_BATCH;
             while offset < found.extent.end {
                 let batch = reader.read(offset).map_err(failed)?;
-                let (header, size) = batch.ok_or_else(invalid)?;
+                let FoundBatch { header, size, .. } = batch.ok_or_else(invalid)?;
                 let mut records = reader.records();
                 for lsn in (header.first_lsn..).take(header.count as usize) {
                     let (number, entry) = take(&mut records).ok_or_else(invalid)?;
@@ -301,6 +333,13 @@ impl Recovery {
     #[must_use]
     pub fn damaged(&self) -> Option<&JournalDamage> {
         self.damaged.as_ref()
+    }
+
+    /// Where one bit was wrong and was made right, by age; not where nothing is needed any more.
+    /// Nothing is lost by it. Said until [`Recovery::start`], which empties the journal.
+    #[must_use]
+    pub fn corrected(&self) -> &[JournalCorrection] {
+        &self.corrected
     }
 
     /// Files that were written and say nothing readable: torn when they were used first, or
@@ -409,14 +448,26 @@ impl Recovery {
 }
 
 impl Extent {
-    fn read(file: &dyn DiskFile, header: SegmentHeader) -> io::Result<Self> {
+    /// Reads all of a segment; calls `correct` with the place and the positions of every batch
+    /// with one wrong bit.
+    fn read(
+        file: &dyn DiskFile,
+        header: SegmentHeader,
+        mut correct: impl FnMut(u64, Option<RangeInclusive<Lsn>>),
+    ) -> io::Result<Self> {
         let mut reader = SegmentReader::new(file, header)?;
         let mut extent = Self { end: FIRST_BATCH, ..Self::default() };
-        while let Some((batch, size)) = reader.read(extent.end)? {
+        while let Some(FoundBatch { header: batch, size, is_corrected }) =
+            reader.read(extent.end)?
+        {
             let follows = extent.first_lsn.is_none() || batch.first_lsn == extent.next_lsn;
             let Some(next_lsn) = batch.first_lsn.checked_add(u64::from(batch.count)) else { break };
             if !follows || batch.first_lsn == 0 {
                 break;
+            }
+            if is_corrected {
+                let positions = Lsn(batch.first_lsn)..=Lsn(next_lsn - 1);
+                correct(extent.end, (batch.count > 0).then_some(positions));
             }
             extent.first_lsn.get_or_insert(batch.first_lsn);
             extent.next_lsn = next_lsn;
