@@ -11,10 +11,9 @@ mod record;
 mod scan;
 
 pub(crate) use borders::{
-    Borders, append_sum, correct_borders, flip_subject_size, near_subjects, renew_sums,
-    with_one_sum,
+    Borders, append_sum, flip_subject_size, near_subjects, renew_sums, with_one_sum,
 };
-pub(crate) use correct::correct_bits;
+pub(crate) use correct::correct;
 pub(crate) use record::subject_of;
 pub use record::{
     BlockHash, Damage, EMPTY_RECORD_SIZE, RECORD_HEADER_SIZE, RECORD_SIZE_MAX, Record, RecordKind,

@@ -3,7 +3,8 @@
 //! The hash of a record covers neither the size of the subject nor that of the headers: when one
 //! of them is wrong the border between two hashed parts moves, and the hash stays right. A sum of
 //! these sizes over many messages shows that, and which bit it was: the exclusive or of a mix of
-//! place and sizes of each.
+//! place and sizes of each. With it goes a [`LocatingSum`] of all bytes, which finds a wrong bit in
+//! records that are too large to try.
 //!
 //! Sums stand in the block itself, in tombstones of sequence 0, which remove nothing. One counts
 //! for the messages from some offset up to its own; when it is not where it says that it is,
@@ -17,10 +18,13 @@ use std::ops::Range;
 use natsd_base::Timestamp;
 
 use super::record::{BlockHash, EMPTY_RECORD_SIZE, RECORD_HEADER_SIZE, Record, RecordKind};
+use super::scan::{BlockScan, Scanned};
+use crate::locate::{Difference, LocatingSum};
 
 const MAGIC: &[u8; 8] = b"natsd.b1";
-/// The magic, where the record begins, from where on it counts (4 bytes each), and the sum (8).
-const BODY_SIZE: usize = 24;
+/// The magic, where the record begins, from where on it counts (4 bytes each), the sum of the sizes
+/// and the halves of that of the bytes (8 each).
+const BODY_SIZE: usize = 40;
 /// Bytes of a record with a sum.
 pub(crate) const SUM_SIZE: usize = EMPTY_RECORD_SIZE + BODY_SIZE;
 const HEADERS_START: &[u8] = b"NATS/1.0";
@@ -46,9 +50,12 @@ fn border_of(offset: usize, record: &Record<'_>) -> u64 {
 struct Said {
     /// Where it begins.
     at: usize,
-    /// It counts for the messages from here on.
+    /// It counts for what is from here on.
     from: usize,
+    /// Of the messages' sizes.
     sum: u64,
+    /// Of all bytes.
+    bytes: LocatingSum,
 }
 
 impl Said {
@@ -58,10 +65,12 @@ impl Said {
         }
         let body: &[u8; BODY_SIZE] = record.body.try_into().ok()?;
         let (at, rest) = body.strip_prefix(MAGIC)?.split_first_chunk()?;
-        let (from, sum) = rest.split_first_chunk()?;
+        let (from, rest) = rest.split_first_chunk()?;
         let place = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes) as usize;
-        let sum = u64::from_le_bytes(*sum.first_chunk()?);
-        Some(Self { at: place(at), from: place(from), sum })
+        let mut words = rest.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
+        let sum = words.next()?;
+        let bytes = LocatingSum { total: words.next()?, weighted: words.next()? };
+        Some(Self { at: place(at), from: place(from), sum, bytes })
     }
 
     fn encode(&self, hash: &BlockHash, out: &mut Vec<u8>) {
@@ -69,7 +78,9 @@ impl Said {
         let mut body = MAGIC.to_vec();
         body.extend(place(self.at).to_le_bytes());
         body.extend(place(self.from).to_le_bytes());
-        body.extend(self.sum.to_le_bytes());
+        for word in [self.sum, self.bytes.total, self.bytes.weighted] {
+            body.extend(word.to_le_bytes());
+        }
         let record = Record {
             seq: 0,
             timestamp: Timestamp(0),
@@ -356,6 +367,48 @@ pub(crate) fn flip_subject_size(
     Record::decode(hash, rest(block, offset)).is_ok()
 }
 
+/// Flips the bits that the sums of all bytes say are wrong. Returns where their records begin.
+pub(super) fn correct_located(hash: &BlockHash, block: &mut [u8]) -> Vec<usize> {
+    let mut corrected = Vec::new();
+    let said = BlockScan::new(hash, block).filter_map(|scanned| match scanned {
+        Scanned::Record { offset, record, .. } => {
+            Said::read(&record).filter(|said| said.at == offset)
+        }
+        Scanned::Damaged { .. } | Scanned::Tail { .. } => None,
+    });
+    let said: Vec<Said> = said.collect();
+    let mut end = 0;
+    for Said { at, from, bytes, .. } in said {
+        // They follow each other, so each byte is summed up once.
+        if from < end || at < from {
+            continue;
+        }
+        end = at;
+        let Some(part) = block.get_mut(from..at) else { continue };
+        let Difference::Bit { index, bit } = bytes.compare(part) else { continue };
+        let wrong = WrongBit { record: 0, byte: index, bit };
+        flip(part, wrong);
+        match record_at(hash, part, index) {
+            Some(record) => corrected.push(from + record),
+            None => flip(part, wrong),
+        }
+    }
+    corrected
+}
+
+/// Where the record begins that the byte `index` is in, if all of `part` is good records.
+fn record_at(hash: &BlockHash, part: &[u8], index: usize) -> Option<usize> {
+    let (mut offset, mut found) = (0, None);
+    while offset < part.len() {
+        let (_, size) = Record::decode(hash, rest(part, offset)).ok()?;
+        if (offset..offset + size).contains(&index) {
+            found = Some(offset);
+        }
+        offset += size;
+    }
+    found
+}
+
 fn flip(block: &mut [u8], wrong: WrongBit) {
     if let Some(byte) = block.get_mut(wrong.byte) {
         *byte ^= 1 << wrong.bit;
@@ -370,7 +423,8 @@ pub(crate) fn append_sum(hash: &BlockHash, records: &mut Vec<u8>, start: usize, 
     let messages = records_in(part, &(0..part.len()));
     let sum = messages.map(|(offset, record)| border_of(from + offset, &record));
     if let Some(sum) = sum.reduce(|one, other| one ^ other) {
-        Said { at: start + records.len(), from, sum }.encode(hash, records);
+        let bytes = LocatingSum::of(part);
+        Said { at: start + records.len(), from, sum, bytes }.encode(hash, records);
     }
 }
 
@@ -392,8 +446,9 @@ pub(crate) fn renew_sums(hash: &BlockHash, block: &mut [u8]) {
         let at = part.place.end;
         let said = Record::decode_checked(rest(block, at)).ok();
         let Some(said) = said.and_then(|(record, _)| Said::read(&record)) else { continue };
+        let bytes = LocatingSum::of(block.get(said.from..at).unwrap_or_default());
         let mut record = Vec::with_capacity(SUM_SIZE);
-        Said { sum: said.sum ^ part.difference, ..said }.encode(hash, &mut record);
+        Said { sum: said.sum ^ part.difference, bytes, ..said }.encode(hash, &mut record);
         if let Some(place) = block.get_mut(at..at + record.len()) {
             place.copy_from_slice(&record);
         }

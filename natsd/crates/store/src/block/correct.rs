@@ -3,7 +3,7 @@
 //! The hash has 64 bits, so the one flip that makes it right is the one that was wrong.
 #![warn(clippy::indexing_slicing)]
 
-use super::borders::{Borders, has_right_headers};
+use super::borders::{Borders, correct_borders, correct_located, has_right_headers};
 use super::record::{BlockHash, Record, subject_of};
 use super::scan::{BlockScan, Scanned};
 
@@ -14,11 +14,26 @@ const TAIL_SIZE_MAX: usize = 2 * 1024;
 /// Bytes that may be hashed for one block.
 const BUDGET: usize = 1 << 30;
 
+/// Makes right what one wrong bit explains, in each record or each write. Returns where the records
+/// begin. `said` is what a sum of sizes beside the block says; `is_known` tells subjects that may be
+/// there.
+pub(crate) fn correct(
+    hash: &BlockHash,
+    block: &mut [u8],
+    said: Option<u64>,
+    is_known: impl Fn(&[u8]) -> bool,
+) -> Vec<usize> {
+    let mut corrected = correct_located(hash, block);
+    corrected.extend(correct_bits(hash, block, said, is_known));
+    corrected.extend(correct_borders(hash, block, said));
+    corrected
+}
+
 /// Corrects the records of `block` that one bit makes right. Returns where they begin. The
 /// hash does not cover all sizes, and so may be right with more than one; then the sums of sizes
 /// decide, of which `said` is the one beside the block, or else which subjects are known and how
 /// headers end.
-pub(crate) fn correct_bits(
+fn correct_bits(
     hash: &BlockHash,
     block: &mut [u8],
     said: Option<u64>,

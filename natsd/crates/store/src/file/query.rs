@@ -15,8 +15,7 @@ use super::FileStore;
 use super::cache::BlockCache;
 use super::content::Content;
 use super::recover::READ_ATTEMPTS;
-use crate::block::{BlockScan, Borders, RecordKind, Scanned, subject_of};
-use crate::block::{correct_bits, correct_borders};
+use crate::block::{BlockScan, Borders, RecordKind, Scanned, correct, subject_of};
 use crate::stream_store::{Filter, StoreError, StoredMessage, SubjectState};
 
 /// Messages that are looked at one by one before the subjects are asked where to go on.
@@ -102,8 +101,7 @@ impl FileStore {
             // It could not be written, but it can be made right as well as then.
             let said = self.read_sum(number, &records);
             let is_known = |subject: &[u8]| self.subjects.contains(subject);
-            correct_bits(&cache.hash, &mut records, said, is_known);
-            correct_borders(&cache.hash, &mut records, said);
+            correct(&cache.hash, &mut records, said, is_known);
         }
         let (mut last, mut borders) = (0, Borders::default());
         let (mut ttls, mut schedules, mut bytes) = (0, 0, 0);

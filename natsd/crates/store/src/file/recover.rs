@@ -27,7 +27,7 @@ use super::ttl::{has_schedule, has_ttl};
 use super::write::SYNC_MAGIC;
 use super::{Compression, FileStore, FileStoreError, SEQ_END};
 use crate::block::{BlockHash, BlockScan, Damage, Record, RecordKind, Scanned, subject_of};
-use crate::block::{correct_bits, correct_borders, with_one_sum};
+use crate::block::{correct, with_one_sum};
 use crate::markers::Markers;
 use crate::sequence_set::SequenceSet;
 use crate::stream_dir::remove_if_there;
@@ -416,9 +416,8 @@ impl FileStore {
         is_last: bool,
     ) -> Result<bool, FileStoreError> {
         let said = self.read_sum(number, &content.records);
-        let mut corrected =
-            correct_bits(hash, &mut content.records, said, |subject| scan.known.contains(subject));
-        corrected.extend(correct_borders(hash, &mut content.records, said));
+        let corrected =
+            correct(hash, &mut content.records, said, |subject| scan.known.contains(subject));
         for &offset in &corrected {
             let rest = content.records.get(offset..).unwrap_or_default();
             let (after_seq, size) =

@@ -148,6 +148,36 @@ fn check_every_bit(end: End) {
     }
 }
 
+/// Whatever the size, and behind the last marker too, where damage may be a torn write.
+#[test]
+fn one_wrong_bit_in_a_large_message_costs_nothing() {
+    for end in [End::Stopped, End::Killed] {
+        let disk = MemDisk::new();
+        let mut store = open(&disk, &small(4_000_000), &StoreConfig::default(), START);
+        for size in [20_000, 300_000, 5, 70_000, 5] {
+            put(&mut store, START, "large", "", &"x".repeat(size));
+        }
+        let messages = messages_of(&mut store);
+        match end {
+            End::Stopped => store.stop(START).unwrap(),
+            End::Killed => store.sync().unwrap(),
+        }
+        let file = disk.open(&block_path(1), false).unwrap();
+        let whole = file.read_all().unwrap();
+        for bit in (0..whole.len() * 8).step_by(30_011) {
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, bit as u64 / 8).unwrap();
+            file.write_all_at(&[byte[0] ^ 1 << (bit % 8)], bit as u64 / 8).unwrap();
+            let file_config = FileStoreConfig { read_only: true, ..small(4_000_000) };
+            let mut store = open(&disk, &file_config, &StoreConfig::default(), START);
+            assert_eq!(messages_of(&mut store), messages, "bit {bit}");
+            let kinds: Vec<_> = store.damaged().iter().map(|damaged| damaged.kind).collect();
+            assert_eq!(kinds, [DamageKind::Corrected], "bit {bit}");
+            file.write_all_at(&byte, bit as u64 / 8).unwrap();
+        }
+    }
+}
+
 #[test]
 fn one_wrong_bit_in_a_compressed_block_costs_no_other() {
     let (files, messages, config) = stream(Compression::S2, End::Stopped);

@@ -9,7 +9,7 @@ use crate::stream_store::{StreamState, StreamStore};
 /// Bytes that each block begins with: the record that says that what is before is durable.
 pub(super) const MARK_SIZE: usize = EMPTY_RECORD_SIZE + 12;
 /// And what says the sum of its sizes.
-pub(super) const SUM_SIZE: usize = EMPTY_RECORD_SIZE + 24;
+pub(super) const SUM_SIZE: usize = EMPTY_RECORD_SIZE + 40;
 
 /// A configuration with small blocks, which have so many bytes beside the record that each begins
 /// with.
