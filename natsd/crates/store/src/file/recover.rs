@@ -415,6 +415,18 @@ impl FileStore {
         content: &mut Content,
         is_last: bool,
     ) -> Result<bool, FileStoreError> {
+        let right = self.corrected_file(number, hash);
+        if let Some((file, right)) = right.map_err(|source| self.write_error(source))? {
+            let (offset, size, after_seq) = (0, file.len(), 0);
+            let (damage, kind) = (Damage::Checksum, DamageKind::Corrected);
+            self.damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
+            *content = right;
+            if !self.is_stopped {
+                let written = self.write_file(&self.block_path(number), &file);
+                self.note(written);
+            }
+            return Ok(true);
+        }
         let said = self.read_sum(number, &content.records);
         let corrected =
             correct(hash, &mut content.records, said, |subject| scan.known.contains(subject));
@@ -426,27 +438,13 @@ impl FileStore {
             self.damaged.push(Damaged { block: number, offset, size, after_seq, damage, kind });
         }
         if !corrected.is_empty() && !self.is_stopped {
-            let written = self.write_corrected(number, &content.records, is_last);
+            let compression =
+                if is_last { Compression::None } else { self.file_config.compression };
+            let written = self.write_block(number, &content.records, compression);
             // It can be corrected again the next time.
             self.note(written);
         }
         Ok(!corrected.is_empty())
-    }
-
-    /// Writes the records of a block in which a bit was made right.
-    pub(super) fn write_corrected(
-        &mut self,
-        number: u32,
-        records: &[u8],
-        is_last: bool,
-    ) -> Result<(), StoreError> {
-        let key = match self.key_state(number)? {
-            KeyState::Key(key) => Some(key),
-            _ => None,
-        };
-        let compression = if is_last { Compression::None } else { self.file_config.compression };
-        let bytes = self.encode_block(records, compression, key.as_ref());
-        self.write_file(&self.block_path(number), &bytes)
     }
 
     /// Adds what a block holds.
@@ -682,7 +680,7 @@ impl FileStore {
                 let is_full = !is_last;
                 let compression =
                     if is_full { self.file_config.compression } else { Compression::None };
-                self.write_file(&path, &self.encode_block(&clean, compression, key.as_ref()))
+                self.write_block(number, &clean, compression)
             })
         };
         if let Err(error) = repaired {

@@ -1,10 +1,15 @@
-//! The sums of the sizes in blocks of a Go server: `STREAM/sums/N`, where Go does not look.
+//! Sums beside the blocks, in `STREAM/sums`, where Go does not look.
 //!
-//! Blocks of natsd have sums of their own, see `block/borders.rs`. One beside the block is written
-//! when the block was read, so what goes wrong from then on is found. It is not synced, and counts
-//! while it fits the block's size and last hash.
+//! Blocks of natsd have sums of their own, see `block/borders.rs`. Two things they do not do:
 //!
-//! | offset | size | field |
+//! - `N` is the sum of the sizes in a block that a Go server wrote, made when the block was read, so
+//!   what goes wrong from then on is found. It counts while it fits the block's size and last hash.
+//! - `N.file` is the [`LocatingSum`] of a compressed block as it is on disk: one wrong bit makes
+//!   all behind it unreadable. It counts while it fits the size of the file.
+//!
+//! They are not synced: without them less is found and made right, no more.
+//!
+//! | offset | size | field of `N` |
 //! |---|---|---|
 //! | 0 | 8 | `natsd.b2` |
 //! | 8 | 8 | size of the records in bytes |
@@ -12,18 +17,29 @@
 //! | 24 | 8 | the sum of all messages |
 //! | 32 | 8 | HighwayHash-64 of all before, as of `index.db` |
 //!
+//! | offset | size | field of `N.file` |
+//! |---|---|---|
+//! | 0 | 8 | `natsd.b3` |
+//! | 8 | 8 | size of the file in bytes |
+//! | 16 | 16 | the halves of the sum of the file |
+//! | 32 | 8 | HighwayHash-64 of all before, as of `index.db` |
+//!
 //! Little endian.
 #![warn(clippy::indexing_slicing)]
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::FileStore;
+use super::content::{self, Content};
 use super::index::checksum;
-use crate::block::Borders;
+use super::keys::KeyState;
+use crate::block::{BlockHash, BlockScan, Borders, Scanned};
+use crate::locate::{Difference, LocatingSum};
 use crate::stream_store::StoreError;
 
 const MAGIC: &[u8; 8] = b"natsd.b2";
+const FILE_MAGIC: &[u8; 8] = b"natsd.b3";
 
 /// What the sum belongs to.
 fn head(records: &[u8]) -> Vec<u8> {
@@ -38,13 +54,78 @@ impl FileStore {
         self.dir.join("sums").join(number.to_string())
     }
 
-    /// Writes the sum of a block with these records; without it less is found, no more.
+    pub(super) fn file_sum_path(&self, number: u32) -> PathBuf {
+        self.dir.join("sums").join(format!("{number}.file"))
+    }
+
+    /// Writes the sum of a block with these records.
     pub(super) fn write_sum(&self, number: u32, records: &[u8], sum: u64) {
-        let mut bytes = head(records);
-        bytes.extend(sum.to_le_bytes());
+        let mut content = head(records);
+        content.extend(sum.to_le_bytes());
+        self.write_with_hash(&self.sum_path(number), content);
+    }
+
+    /// Writes the sum of a block file with this content.
+    pub(super) fn write_file_sum(&self, number: u32, file: &[u8]) {
+        let LocatingSum { total, weighted } = LocatingSum::of(file);
+        let mut content = FILE_MAGIC.to_vec();
+        for word in [file.len() as u64, total, weighted] {
+            content.extend(word.to_le_bytes());
+        }
+        self.write_with_hash(&self.file_sum_path(number), content);
+    }
+
+    /// Makes the one bit of a block file right that its sum says is wrong; whether there is one. It
+    /// may not be the only one, so the caller looks whether the content is good then.
+    fn correct_file(&self, number: u32, file: &mut [u8]) -> bool {
+        let Some(content) = self.read_with_hash(&self.file_sum_path(number)) else { return false };
+        let Some(words) = content.strip_prefix(FILE_MAGIC) else { return false };
+        let mut words = words.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
+        let (Some(size), Some(total), Some(weighted)) = (words.next(), words.next(), words.next())
+        else {
+            return false;
+        };
+        if size != file.len() as u64 {
+            return false;
+        }
+        match (LocatingSum { total, weighted }).compare(file) {
+            Difference::Bit { index, bit } => {
+                if let Some(byte) = file.get_mut(index) {
+                    *byte ^= 1 << bit;
+                }
+                true
+            }
+            Difference::None | Difference::Sum(_) | Difference::Many => false,
+        }
+    }
+
+    /// A block file and what it holds, if the one bit that its sum says is wrong makes it good.
+    pub(super) fn corrected_file(
+        &self,
+        number: u32,
+        hash: &BlockHash,
+    ) -> Result<Option<(Vec<u8>, Content)>, StoreError> {
+        let mut file = self.disk.open(&self.block_path(number), false)?.read_all()?;
+        if !self.correct_file(number, &mut file) {
+            return Ok(None);
+        }
+        let mut plain = file.clone();
+        match self.key_state(number)? {
+            KeyState::None => {}
+            KeyState::Key(key) => key.apply(0, &mut plain),
+            KeyState::Bad(_) => return Ok(None),
+        }
+        let content = content::of(hash, plain);
+        let is_good = content.missing == 0
+            && BlockScan::new(hash, &content.records)
+                .all(|scanned| matches!(scanned, Scanned::Record { .. }));
+        Ok(is_good.then_some((file, content)))
+    }
+
+    fn write_with_hash(&self, path: &Path, content: Vec<u8>) {
+        let mut bytes = content;
         bytes.extend(checksum(&self.file_config.name, &bytes));
-        let path = self.sum_path(number);
-        let open = || self.disk.open(&path, true);
+        let open = || self.disk.open(path, true);
         let file = open().or_else(|_| {
             self.disk.create_dir_all(&self.dir.join("sums"))?;
             open()
@@ -96,10 +177,15 @@ impl FileStore {
 
     /// The sum that was written for a block with these records.
     pub(super) fn read_sum(&self, number: u32, records: &[u8]) -> Option<u64> {
-        let bytes = self.disk.open(&self.sum_path(number), false).ok()?.read_all().ok()?;
-        let (content, hash) = bytes.split_last_chunk::<8>()?;
+        let content = self.read_with_hash(&self.sum_path(number))?;
         let sum = content.strip_prefix(head(records).as_slice())?;
-        let is_whole = checksum(&self.file_config.name, content) == *hash;
-        Some(u64::from_le_bytes(sum.try_into().ok()?)).filter(|_| is_whole)
+        Some(u64::from_le_bytes(sum.try_into().ok()?))
+    }
+
+    fn read_with_hash(&self, path: &Path) -> Option<Vec<u8>> {
+        let mut content = self.disk.open(path, false).ok()?.read_all().ok()?;
+        let hash = *content.last_chunk::<8>()?;
+        content.truncate(content.len() - hash.len());
+        (checksum(&self.file_config.name, &content) == hash).then_some(content)
     }
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use natsd_subject::SubjectTree;
 
 use super::subjects::SubjectInfo;
-use super::{DamageKind, Damaged, FileStore, FileStoreError};
+use super::{Compression, DamageKind, Damaged, FileStore, FileStoreError};
 use crate::block::{Borders, Damage, Record, flip_subject_size, near_subjects, subject_of};
 use crate::stream_store::StoreError;
 
@@ -142,7 +142,9 @@ impl FileStore {
         }
         if !self.is_stopped {
             let is_last = index + 1 == self.blocks.len();
-            self.write_corrected(number, &records, is_last)?;
+            let compression =
+                if is_last { Compression::None } else { self.file_config.compression };
+            self.write_block(number, &records, compression)?;
             if !is_last {
                 self.write_sum(number, &records, Borders::of(&records).whole());
             }

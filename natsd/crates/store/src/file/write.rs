@@ -383,7 +383,9 @@ impl FileStore {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => self.obsolete.push(number),
                 Ok(()) | Err(_) => {
                     let _: io::Result<()> = self.disk.remove_file(&self.key_path(number));
-                    let _: io::Result<()> = self.disk.remove_file(&self.sum_path(number));
+                    for path in [self.sum_path(number), self.file_sum_path(number)] {
+                        let _: io::Result<()> = self.disk.remove_file(&path);
+                    }
                     self.needs_dir_sync = true;
                 }
             }
@@ -420,6 +422,22 @@ impl FileStore {
         }
     }
 
+    /// Writes the file of a block whole.
+    pub(super) fn write_block(
+        &mut self,
+        number: u32,
+        records: &[u8],
+        compression: Compression,
+    ) -> Result<(), StoreError> {
+        let key = self.block_key(number)?;
+        let bytes = self.encode_block(records, compression, key.as_ref());
+        self.write_file(&self.block_path(number), &bytes)?;
+        if compression != Compression::None {
+            self.write_file_sum(number, &bytes);
+        }
+        Ok(())
+    }
+
     /// Puts other records into a block: all or none of them are there after a crash. What the
     /// block loses must have been made useless by records that are durable.
     pub(super) fn replace_block(
@@ -428,13 +446,12 @@ impl FileStore {
         records: &[u8],
         compression: Compression,
     ) -> Result<(), StoreError> {
-        let path = self.block_path(self.blocks[index].number);
-        let key = self.block_key(self.blocks[index].number)?;
-        self.write_file(&path, &self.encode_block(records, compression, key.as_ref()))?;
+        let number = self.blocks[index].number;
+        self.write_block(number, records, compression)?;
         let is_last = index + 1 == self.blocks.len();
         let borders = Borders::of(records);
         if borders.has_unsummed() && !is_last {
-            self.write_sum(self.blocks[index].number, records, borders.whole());
+            self.write_sum(number, records, borders.whole());
         }
         let block = &mut self.blocks[index];
         block.size = Some(records.len());
