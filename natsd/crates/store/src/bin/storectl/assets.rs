@@ -10,18 +10,20 @@ use natsd_store::stream_dir::{
     ConsumerDir, Description, StreamDir, list_accounts, list_consumers, list_streams,
 };
 use natsd_store::{
-    Compression, ConsumerFiles, ConsumerState, ConsumerStore, ConsumerStoreConfig, Disk, FileStore,
-    FileStoreConfig, FileStoreKeys, SealKey, SharedRandom, StoreConfig, StreamKeys,
+    Compression, ConsumerFiles, ConsumerState, ConsumerStore, ConsumerStoreConfig, DamageKind,
+    Damaged, Disk, FileStore, FileStoreConfig, FileStoreKeys, IndexFile, SealKey, SharedRandom,
+    StoreConfig, StreamKeys,
 };
 use serde_json::Value;
 
+use crate::batches::BATCHES_DIR;
 use crate::overlay::OverlayDisk;
 use crate::{Context, explain};
 
 /// The folder in a store directory where accounts have theirs.
-const JETSTREAM_DIR: &str = "jetstream";
+pub(crate) const JETSTREAM_DIR: &str = "jetstream";
 /// Where an account has the logs of its RAFT groups.
-const GROUPS_DIR: &str = "_js_";
+pub(crate) const GROUPS_DIR: &str = "_js_";
 
 /// What an asset is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,20 @@ pub(crate) struct Problem {
 impl Problem {
     pub(crate) fn new(path: &Path, text: impl Into<String>) -> Self {
         Self { path: path.to_owned(), text: text.into() }
+    }
+
+    /// Damage in a block.
+    pub(crate) fn of_damage(path: &Path, damage: &Damaged) -> Self {
+        let Damaged { offset, size, after_seq, .. } = damage;
+        let text = if damage.kind == DamageKind::Corrected {
+            format!(
+                "one bit is wrong in the record at {offset}, after sequence {after_seq}; recovery makes it right"
+            )
+        } else {
+            let damage = damage.damage;
+            format!("{size} bytes at {offset} cannot be read, after sequence {after_seq}: {damage}")
+        };
+        Self::new(path, text)
     }
 }
 
@@ -140,8 +156,10 @@ fn single(dir: &Path) -> io::Result<Asset> {
         part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default()
     };
     let kind = if part(1) == GROUPS_DIR { Kind::Group } else { Kind::Stream };
+    // The account of a batch is that of its stream.
+    let account = if part(1) == BATCHES_DIR { part(4) } else { part(2) };
     let journal_name = format!("{}/{}/{}", part(2), part(1), part(0));
-    Ok(Asset { kind, account: part(2), name: part(0), dir, journal_name })
+    Ok(Asset { kind, account, name: part(0), dir, journal_name })
 }
 
 /// What a description says that a store has to know.
@@ -151,6 +169,17 @@ pub(crate) struct StreamDescription {
     pub(crate) keys: Option<StreamKeys>,
     /// Its files were damaged and mended.
     pub(crate) mended: Vec<PathBuf>,
+    /// Its files are to be written again.
+    pub(crate) is_outdated: bool,
+    content: Vec<u8>,
+}
+
+/// The messages of a stream, all of them read.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) store: FileStore,
+    /// What the index says of the blocks as they are on disk.
+    pub(crate) index: IndexFile,
 }
 
 fn created_of(config: &Value) -> &str {
@@ -163,8 +192,12 @@ impl StreamDescription {
         self.config.get(name)
     }
 
-    fn is_set(&self, name: &str) -> bool {
+    pub(crate) fn is_set(&self, name: &str) -> bool {
         self.field(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    pub(crate) fn replicas(&self) -> u64 {
+        self.field("num_replicas").and_then(Value::as_u64).unwrap_or(1)
     }
 
     /// When it was created, as it is written there.
@@ -197,25 +230,62 @@ impl Asset {
         let config = config.map_err(|error| {
             Problem::new(&self.dir.join("meta.inf"), format!("not JSON: {error}"))
         })?;
-        Ok(StreamDescription { config, keys: description.keys, mended: description.mended })
+        let Description { content, keys, is_outdated, mended } = description;
+        Ok(StreamDescription { config, keys, mended, is_outdated, content })
+    }
+
+    /// Writes the description again where that is needed, with a new key when that it has is not of
+    /// the server's key now. A plain one stays plain. Whether there is a new key: what the index
+    /// says can no longer be opened then.
+    pub(crate) fn renew(
+        &self,
+        context: &Context,
+        disk: &dyn Disk,
+        description: &mut StreamDescription,
+    ) -> Result<bool, Problem> {
+        if !description.is_outdated {
+            return Ok(false);
+        }
+        let dir = StreamDir { disk, dir: &self.dir, account: &self.account, name: &self.name };
+        let random = shared_random();
+        let mut random = |buffer: &mut [u8]| random(buffer);
+        let content = &description.content;
+        let old = description.keys.as_ref().filter(|keys| !keys.is_current());
+        let new_keys = old.and(context.keys.as_ref());
+        let renewed = match new_keys {
+            Some(keys) => dir.write_with_new_keys(content, keys, &mut random).map(Some),
+            None => dir.write(content, description.keys.as_ref(), &mut random).map(|()| None),
+        };
+        let renewed = renewed.and_then(|keys| dir.remove_leftovers().map(|()| keys));
+        let keys = renewed.map_err(|error| Problem::new(&self.dir, explain(&error)))?;
+        description.is_outdated = false;
+        let is_new = keys.is_some();
+        description.keys = keys.or(description.keys.take());
+        Ok(is_new)
     }
 
     /// Opens its messages to be read, and looks at every record first.
     pub(crate) fn scan(
         &self,
+        context: &Context,
         disk: &Arc<dyn Disk>,
         description: &StreamDescription,
-    ) -> Result<FileStore, Problem> {
+    ) -> Result<Scanned, Problem> {
+        let overlay = OverlayDisk::watched(Arc::clone(disk), &context.progress);
+        let shared: Arc<dyn Disk> = Arc::new(overlay.clone());
         // The index says nothing of the records.
-        let overlay = OverlayDisk::new(Arc::clone(disk));
-        overlay.hide(&self.dir.join("msgs/index.db"), true);
-        let overlay: Arc<dyn Disk> = Arc::new(overlay);
-        let store = self.open(&overlay, description, true)?;
+        let index_path = self.dir.join("msgs/index.db");
+        overlay.hide(&index_path, true);
+        let store = self.open(&shared, description, true)?;
+        overlay.hide(&index_path, false);
+        let index = store.index_file();
+        let index = index.map_err(|error| Problem::new(&index_path, explain(&error)))?;
         if store.damaged().is_empty() {
-            return Ok(store);
+            return Ok(Scanned { store, index });
         }
+        overlay.hide(&index_path, true);
         // What is behind the damage can be read when it is repaired.
-        self.open(&overlay, description, false)
+        self.open(&shared, description, false).map(|store| Scanned { store, index })
     }
 
     /// Opens its messages. What is over limits stays.

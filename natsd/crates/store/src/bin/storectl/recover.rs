@@ -17,6 +17,7 @@ use natsd_store::{ConsumerStore, Disk, FileStore, RealDisk};
 use serde_json::json;
 
 use crate::assets::{Asset, Assets, Kind, Problem, StreamDescription, now, salt};
+use crate::guard::store_dir_of;
 use crate::{Context, explain};
 
 /// What was done.
@@ -46,6 +47,9 @@ impl From<JournalError> for Stop {
 pub(crate) fn run(context: &Context, dir: &Path, out: &mut dyn Write) -> io::Result<bool> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new());
     let assets = Assets::find(disk.as_ref(), dir)?;
+    if assets.journals.is_empty() {
+        refuse_part(&disk, dir)?;
+    }
     let mut report = Report { problems: assets.problems, ..Report::default() };
     let mut recoveries = Vec::new();
     for journal in &assets.journals {
@@ -79,6 +83,21 @@ pub(crate) fn run(context: &Context, dir: &Path, out: &mut dyn Write) -> io::Res
     Ok(report.problems.is_empty())
 }
 
+/// Refuses to recover a part of a store without its journal: that may have what is missing in it.
+fn refuse_part(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<()> {
+    let Some(store_dir) = store_dir_of(dir) else { return Ok(()) };
+    for journal in Assets::find(disk.as_ref(), &store_dir)?.journals {
+        let recovery = Recovery::scan(Arc::clone(disk), &journal);
+        if recovery.map_err(|error| io::Error::other(explain(&error)))?.is_empty() {
+            continue;
+        }
+        let (journal, store_dir) = (journal.display(), store_dir.display());
+        let text = format!("{journal}: the journal is not empty; recover all of {store_dir}");
+        return Err(io::Error::other(text));
+    }
+    Ok(())
+}
+
 impl Report {
     fn recover(
         &mut self,
@@ -89,7 +108,10 @@ impl Report {
         known: &mut BTreeSet<String>,
     ) -> Result<(), Problem> {
         let failed = |text: String| Problem::new(&asset.dir, text);
-        let description = asset.describe(context, disk.as_ref())?;
+        let mut description = asset.describe(context, disk.as_ref())?;
+        for path in &description.mended {
+            self.notes.push(Problem::new(path, "one bit was wrong and was made right"));
+        }
         let found = find(recoveries, &asset.journal_name);
         known.insert(asset.journal_name.clone());
         let mut changes = None;
@@ -111,6 +133,11 @@ impl Report {
             Kind::Group => self.recover_group(disk, asset, store, changes),
         };
         self.changes += count.map_err(failed)?;
+        if asset.renew(context, disk.as_ref(), &mut description)? {
+            // The index is sealed with the key that is gone.
+            let mut store = asset.open(disk, &description, false)?;
+            store.stop(now()).map_err(|error| failed(explain(&error)))?;
+        }
         for name in asset.consumers(disk.as_ref())? {
             self.recover_consumer(disk, asset, &description, &name, recoveries, known)?;
         }
