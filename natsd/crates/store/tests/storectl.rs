@@ -14,17 +14,23 @@ use natsd_store::raft_log::{HardState, PeerState, RaftLog, RaftSnapshot};
 use natsd_store::stream_dir::StreamDir;
 use natsd_store::{
     ConsumerFiles, ConsumerStore, ConsumerStoreConfig, Disk, FileStore, FileStoreConfig,
-    NewMessage, RealDisk, SequencePair, StoreConfig, StreamStore,
+    NewMessage, RealDisk, SequencePair, StoreConfig, StoreLock, StreamStore,
 };
 
+const KEY_VARIABLE: &str = "NATSD_STORE_KEY";
+const PREVIOUS_KEY_VARIABLE: &str = "NATSD_STORE_PREVIOUS_KEY";
 const CREATED: &str = "2026-11-25T00:03:10.946124093Z";
 
 fn storectl(arguments: &[&str], dir: &Path) -> Output {
+    storectl_with(&[], arguments, dir)
+}
+
+fn storectl_with(environment: &[(&str, &str)], arguments: &[&str], dir: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_storectl"));
     let (verb, rest) = arguments.split_first().unwrap();
     command.arg(verb).arg(dir).args(rest);
-    command.env_remove("NATSD_STORE_KEY").env_remove("NATSD_STORE_PREVIOUS_KEY");
-    command.output().unwrap()
+    command.env_remove(KEY_VARIABLE).env_remove(PREVIOUS_KEY_VARIABLE);
+    command.envs(environment.iter().copied()).output().unwrap()
 }
 
 #[track_caller]
@@ -312,7 +318,7 @@ fn filled_sum() -> Vec<u8> {
 #[test]
 fn encrypted_streams_of_a_go_server_are_read_with_their_key() {
     for (cipher, name) in [("chacha", "go-chacha"), ("aes", "go-aes")] {
-        let from: PathBuf = [env!("CARGO_MANIFEST_DIR"), "testdata", name].iter().collect();
+        let from = testdata(name);
         let store = Store::new();
         // Keys depend on the names of account and stream.
         let to = store.at("$G/streams/SECRET");
@@ -325,6 +331,297 @@ fn encrypted_streams_of_a_go_server_are_read_with_their_key() {
         std::fs::write(&key, "wrong").unwrap();
         check(&options, store.dir(), 1, &["problem"]);
     }
+}
+
+/// Replaces some files of a stream by those of another.
+fn take_over(from: &Path, to: &Path, names: &[&str]) {
+    for name in names {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+}
+
+/// Every way in which a server may have been stopped while it changed the key of a stream.
+#[test]
+fn a_stream_with_files_of_two_keys_is_read_and_recovered() {
+    const PARTS: [&[&str]; 4] = [
+        &["meta.inf", "meta.key", "meta.sum"],
+        &["msgs/1.blk", "msgs/1.key"],
+        &["msgs/2.blk", "msgs/2.key"],
+        &["obs/C/meta.inf", "obs/C/meta.key", "obs/C/meta.sum", "obs/C/o.dat"],
+    ];
+    let keys = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = keys.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (new, old) = (file("new", "new\n"), file("old", "key of chacha"));
+    let go = testdata("go-chacha");
+    // All of it under the new key, by recovery.
+    let changed = Store::new();
+    copy(&go, &changed.at("$G/streams/SECRET"));
+    let both = ["--key-file", &new, "--previous-key-file", &old];
+    let run = |verb: &str, keys: &[&str], dir: &Path, code: i32, expected: &[&str]| {
+        check(&[&[verb], keys].concat(), dir, code, expected)
+    };
+    run("recover", &both, changed.dir(), 0, &["recovered"]);
+    let fine = ["1 streams with 21 messages, 1 consumers", "fine"];
+    let only_new = ["--key-file", new.as_str()];
+    let only_old = ["--key-file", old.as_str()];
+    run("verify", &only_new, changed.dir(), 0, &fine);
+    run("verify", &only_old, changed.dir(), 1, &["does not open"]);
+    let plain = run("dump", &only_new, &changed.at("$G/streams/SECRET"), 0, &["23 "]);
+
+    for taken in 0..16_u32 {
+        let store = Store::new();
+        let dir = store.at("$G/streams/SECRET");
+        copy(&go, &dir);
+        for (_, part) in PARTS.iter().enumerate().filter(|(index, _)| taken >> index & 1 == 1) {
+            take_over(&changed.at("$G/streams/SECRET"), &dir, part);
+        }
+        let before = files(store.dir());
+        run("verify", &both, store.dir(), 0, &fine);
+        run(
+            "list",
+            &both,
+            store.dir(),
+            0,
+            &["21 messages", "delivered to 6, acknowledged to 2, 2 pending"],
+        );
+        assert_eq!(run("dump", &both, &dir, 0, &[]), plain, "{taken:b}");
+        // The environment, and the keys the other way round.
+        let environment = [(KEY_VARIABLE, "key of chacha"), (PREVIOUS_KEY_VARIABLE, "new")];
+        let output = storectl_with(&environment, &["verify"], store.dir());
+        assert_eq!(output.status.code(), Some(0), "{taken:b}: {output:?}");
+        run("verify", &only_old, store.dir(), i32::from(taken != 0), &[]);
+        run("verify", &only_new, store.dir(), i32::from(taken != 15), &[]);
+        assert_eq!(files(store.dir()), before, "{taken:b}");
+        run("recover", &both, store.dir(), 0, &["recovered"]);
+        run("verify", &only_new, store.dir(), 0, &fine);
+        run(
+            "list",
+            &only_new,
+            store.dir(),
+            0,
+            &["21 messages", "delivered to 6, acknowledged to 2, 2 pending"],
+        );
+        assert_eq!(run("dump", &only_new, &dir, 0, &[]), plain, "{taken:b}");
+    }
+}
+
+#[test]
+fn keys_that_make_no_sense_are_refused_and_never_printed() {
+    let store = filled();
+    let empty = store.dir().join("empty");
+    std::fs::write(&empty, "\n").unwrap();
+    let (empty, absent) = (empty.to_str().unwrap(), "/nowhere/key");
+    let cases: [(&[(&str, &str)], &[&str], &str); 6] = [
+        (&[(PREVIOUS_KEY_VARIABLE, "hunter2")], &[], "no key that came after it"),
+        (&[], &["--key-file", empty], "empty: holds no key"),
+        (&[], &["--key-file", absent], "/nowhere/key: No such file"),
+        (&[(KEY_VARIABLE, "hunter2")], &["--previous-key-file", absent], "/nowhere/key: No such"),
+        (&[], &["--previous-key", "hunter3"], "unexpected argument '--previous-key'"),
+        (&[], &["--key", "hunter3"], "unexpected argument '--key'"),
+    ];
+    for (environment, options, expected) in cases {
+        let output = storectl_with(environment, &[&["verify"], options].concat(), store.dir());
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(expected), "no {expected} in {text}");
+        assert!(!text.contains("hunter2") && output.stdout.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_store_that_is_in_use_is_read_and_not_written() {
+    let store = filled();
+    let stream = store.at("A/streams/S");
+    let said = format!("storectl: {}: process {}", store.dir().display(), std::process::id());
+    let dirs = [store.dir(), &store.at(""), &stream];
+    let lock = StoreLock::acquire(store.dir()).unwrap();
+    let before = files(store.dir());
+    for dir in dirs {
+        let output = storectl(&["recover"], dir);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.starts_with(&said) && text.contains("has to stop first"), "{text}");
+        for verb in ["verify", "list"] {
+            let output = storectl(&[verb], dir);
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(0), "{text}");
+            assert!(text.starts_with(&said) && text.contains("middle of a change"), "{text}");
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+    }
+    let output = storectl(&["dump"], &stream);
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with(&said));
+    assert_eq!(files(store.dir()), before);
+    drop(lock);
+    for dir in dirs {
+        for verb in ["verify", "list", "recover"] {
+            let output = storectl(&[verb], dir);
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            assert!(output.stderr.is_empty(), "{output:?}");
+        }
+    }
+}
+
+#[test]
+fn a_part_is_not_recovered_without_its_journal() {
+    let store = filled();
+    let mut journal = store.journal();
+    let stream = journal.register("A/streams/S", incarnation(CREATED)).unwrap();
+    journal.append(stream, &Change::Remove { seq: 5 }).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    let before = files(store.dir());
+    for part in ["A/streams/S", "SYS/_js_/S-R3F-abc"] {
+        let output = storectl(&["recover"], &store.at(part));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        let expected =
+            format!("the journal is not empty; recover all of {}", store.dir().display());
+        assert!(text.contains(&expected), "{text}");
+    }
+    std::fs::remove_file(store.dir().join("natsd.lock")).unwrap();
+    assert_eq!(files(store.dir()), before);
+    check(&["recover"], &store.at(""), 0, &["1 changes made again: recovered"]);
+    check(&["recover"], &store.at("A/streams/S"), 0, &["0 changes made again: recovered"]);
+}
+
+#[test]
+fn a_description_with_a_wrong_bit_is_made_right_by_recovery() {
+    for file in ["A/streams/S/meta.inf", "A/streams/S/meta.sum", "SYS/_js_/S-R3F-abc/meta.inf"] {
+        let store = filled();
+        let right = std::fs::read(store.at(file)).unwrap();
+        flip(&store.at(file), 7, 1);
+        let wrong = format!("{file}: one bit is wrong; recovery makes it right");
+        check(&["verify"], store.dir(), 1, &[&wrong, "1 problem"]);
+        check(&["recover"], store.dir(), 0, &[&format!("{file}: one bit was wrong")]);
+        assert_eq!(std::fs::read(store.at(file)).unwrap(), right, "{file}");
+        check(&["verify"], store.dir(), 0, &["fine"]);
+    }
+}
+
+/// A stream that a Go server wrote, with the index of that.
+fn go_stream(fixture: &str, name: &str, more: &str) -> Store {
+    let store = Store::new();
+    let dir = store.at(&format!("$G/streams/{name}"));
+    copy(&testdata(fixture), &dir.join("msgs"));
+    let content =
+        format!(r#"{{"created":"{CREATED}","name":"{name}","retention":"limits"{more}}}"#);
+    let dir = StreamDir { disk: store.disk.as_ref(), dir: &dir, account: "$G", name };
+    dir.write(content.as_bytes(), None, &mut |_| {}).unwrap();
+    store
+}
+
+/// Where the records of messages without headers begin in a block, and the sizes of their subjects.
+/// Only those that `is_live`.
+fn records_without_headers(block: &[u8], is_live: impl Fn(u64) -> bool) -> Vec<(usize, u16)> {
+    let (mut offset, mut found) = (0, Vec::new());
+    while let Some((record, rest)) = block.get(offset..).unwrap().split_first_chunk::<22>() {
+        let size = u32::from_le_bytes(*record.first_chunk().unwrap());
+        let seq = u64::from_le_bytes(record[4..12].try_into().unwrap());
+        let subject = u16::from_le_bytes(record[20..22].try_into().unwrap());
+        if size >> 31 == 0 && is_live(seq) && usize::from(subject) < rest.len() {
+            found.push((offset, subject));
+        }
+        offset += (size & !(1 << 31)) as usize;
+    }
+    found
+}
+
+/// The hash of a record does not cover the size of its subject. The index of Go does.
+#[test]
+fn a_wrong_bit_in_the_size_of_a_subject_is_found_by_the_index() {
+    let cases = [
+        ("go-stream", "FIXTURE", r#","allow_msg_ttl":true"#, "32 messages"),
+        // Limits have removed messages that are still in the blocks.
+        ("go-blocks", "BLOCKS", r#","max_msgs_per_subject":12"#, "messages"),
+    ];
+    for (fixture, name, more, fine) in cases {
+        let store = go_stream(fixture, name, more);
+        check(&["verify"], store.dir(), 0, &[fine, "fine"]);
+        let of_index = format!("$G/streams/{name}/msgs/index.db: subject ");
+        let path = store.at(&format!("$G/streams/{name}/msgs/1.blk"));
+        let block = std::fs::read(&path).unwrap();
+        // What the server said of its messages.
+        let answers = std::fs::read_to_string(testdata(fixture).with_extension("txt")).unwrap();
+        let is_live = |seq| answers.contains(&format!("\nmessage {seq} "));
+        let records = records_without_headers(&block, is_live);
+        assert!(records.len() > 3, "{fixture}");
+        let mut counts = [0; 3];
+        for &(offset, size) in records.iter().step_by(records.len() / 4) {
+            for bit in 0..16_u16 {
+                flip(&path, offset + 20 + usize::from(bit / 8), 1 << (bit % 8));
+                let text = check(&["verify"], store.dir(), 1, &["problem"]);
+                let subject = |size: u16| {
+                    let bytes = &block[offset + 22..];
+                    let bytes = &bytes[..usize::from(size).min(bytes.len())];
+                    format!("subject {}: ", bytes.escape_ascii())
+                };
+                // Without a subject it is none that is counted.
+                let wrong = match size ^ (1 << bit) {
+                    0 => "1 problem\n".to_owned(),
+                    size => format!("{}0 messages by the index, 1 in", subject(size)),
+                };
+                // One size alone is possible; or several are, and none is as good as another; or
+                // the wrong one is as good as the right one.
+                let outcomes = ["one bit is wrong", "cannot be read, after sequence", &wrong];
+                let index = outcomes.iter().position(|part| text.contains(part)).expect(&text);
+                assert_eq!(text.contains(&subject(size)), index > 0, "{offset} {bit}: {text}");
+                assert_eq!(text.contains(&of_index), index > 0, "{offset} {bit}: {text}");
+                counts[index] += 1;
+                std::fs::write(&path, &block).unwrap();
+            }
+        }
+        assert!(counts[0] > 5 && counts[2] > 10, "{fixture} {counts:?}");
+        check(&["verify"], store.dir(), 0, &["fine"]);
+    }
+}
+
+#[test]
+fn an_index_that_says_otherwise_than_the_blocks_is_damage() {
+    let store = go_stream("go-blocks", "BLOCKS", "");
+    let index = "BLOCKS/msgs/index.db: ";
+    let block = store.at("$G/streams/BLOCKS/msgs/2.blk");
+    let right = std::fs::read(&block).unwrap();
+    // Two wrong bits, which cost the message.
+    flip(&block, 4000, 3);
+    let text = check(&["verify"], store.dir(), 1, &["messages by the index", "missing from"]);
+    assert!(text.contains("bytes by the index") && text.contains(index), "{text}");
+    std::fs::write(&block, right).unwrap();
+    check(&["verify"], store.dir(), 0, &["fine"]);
+    // A cache whose hash is wrong does no harm, but is no less wrong.
+    let path = store.at("$G/streams/BLOCKS/msgs/index.db");
+    let right = std::fs::read(&path).unwrap();
+    for at in [0, right.len() / 2, right.len() - 1] {
+        flip(&path, at, 1);
+        let text = check(&["verify"], store.dir(), 1, &["index.db: damaged", "1 problem"]);
+        assert!(text.contains(index), "{text}");
+        std::fs::write(&path, &right).unwrap();
+    }
+    // One of other blocks does not count, and that is no damage.
+    std::fs::copy(testdata("go-compressed").join("index.db"), &path).unwrap();
+    check(&["verify"], store.dir(), 1, &["index.db: damaged"]);
+    std::fs::write(&path, &right).unwrap();
+    std::fs::remove_file(store.at("$G/streams/BLOCKS/msgs/1.blk")).unwrap();
+    check(&["verify"], store.dir(), 0, &["fine"]);
+}
+
+#[test]
+fn quiet_says_nothing_but_what_is_wrong() {
+    let store = filled();
+    assert_eq!(check(&["verify", "--quiet"], store.dir(), 0, &[]), "");
+    let output = storectl(&["verify"], store.dir());
+    assert!(output.stderr.is_empty(), "{output:?}");
+    flip(&store.at("A/streams/S/msgs/1.blk"), 300, 4);
+    let text = check(&["verify", "-q"], store.dir(), 1, &["1.blk: one bit is wrong"]);
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+fn testdata(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "testdata", name].iter().collect()
 }
 
 fn copy(from: &Path, to: &Path) {

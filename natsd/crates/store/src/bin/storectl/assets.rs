@@ -276,7 +276,9 @@ impl Asset {
         // The index says nothing of the records.
         let index_path = self.dir.join("msgs/index.db");
         overlay.hide(&index_path, true);
-        let store = self.open(&shared, description, true)?;
+        // Nothing may expire meanwhile.
+        let config = StoreConfig::default();
+        let store = self.open_with(&shared, description, true, config.clone())?;
         overlay.hide(&index_path, false);
         let index = store.index_file();
         let index = index.map_err(|error| Problem::new(&index_path, explain(&error)))?;
@@ -285,7 +287,8 @@ impl Asset {
         }
         overlay.hide(&index_path, true);
         // What is behind the damage can be read when it is repaired.
-        self.open(&shared, description, false).map(|store| Scanned { store, index })
+        let store = self.open_with(&shared, description, false, config)?;
+        Ok(Scanned { store, index })
     }
 
     /// Opens its messages. What is over limits stays.
@@ -294,6 +297,16 @@ impl Asset {
         disk: &Arc<dyn Disk>,
         description: &StreamDescription,
         read_only: bool,
+    ) -> Result<FileStore, Problem> {
+        self.open_with(disk, description, read_only, description.store_config())
+    }
+
+    fn open_with(
+        &self,
+        disk: &Arc<dyn Disk>,
+        description: &StreamDescription,
+        read_only: bool,
+        config: StoreConfig,
     ) -> Result<FileStore, Problem> {
         let compression = match description.field("compression").and_then(Value::as_str) {
             Some("s2") => Compression::S2,
@@ -310,7 +323,6 @@ impl Asset {
             keys: keys.map(|keys| FileStoreKeys { keys, random: shared_random() }),
             ..FileStoreConfig::new(&self.name)
         };
-        let config = description.store_config();
         let store = FileStore::open(Arc::clone(disk), &self.dir, file_config, config, now());
         store.map_err(|error| Problem::new(&self.dir, explain(&error)))
     }
