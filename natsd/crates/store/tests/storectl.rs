@@ -1,21 +1,28 @@
 //! `storectl` on directories that the library and a Go server wrote.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "go/peer.rs"]
+#[expect(dead_code, reason = "made for the tests in the folder go")]
+mod peer;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use natsd_base::Timestamp;
+use natsd_base::{Prng, Timestamp};
 use natsd_store::journal::{
     Change, ConsumerDelta, JOURNAL_DIR, Journal, JournalConfig, Recovery, incarnation,
 };
 use natsd_store::raft_log::{HardState, PeerState, RaftLog, RaftSnapshot};
 use natsd_store::stream_dir::StreamDir;
 use natsd_store::{
-    ConsumerFiles, ConsumerStore, ConsumerStoreConfig, Disk, FileStore, FileStoreConfig,
-    NewMessage, RealDisk, SequencePair, StoreConfig, StoreLock, StreamStore,
+    Cipher, ConsumerFiles, ConsumerStore, ConsumerStoreConfig, Disk, FileStore, FileStoreConfig,
+    FileStoreKeys, NewMessage, RealDisk, SequencePair, SharedRandom, StoreConfig, StoreKeys,
+    StoreLock, StreamStore,
 };
+use natsd_testkit::Launch;
+use serde_json::json;
 
 const KEY_VARIABLE: &str = "NATSD_STORE_KEY";
 const PREVIOUS_KEY_VARIABLE: &str = "NATSD_STORE_PREVIOUS_KEY";
@@ -182,6 +189,12 @@ fn what_is_fine_is_verified_and_listed_and_nothing_is_written() {
     assert_eq!(files(store.dir()), before);
     let stderr = storectl(&["verify"], &store.at("A")).stderr;
     assert!(String::from_utf8(stderr).unwrap().contains("neither a store directory nor a stream"));
+    for verb in ["verify", "list", "dump", "recover"] {
+        let output = storectl(&[verb], &store.at("absent"));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("jetstream/absent: No such file"), "{text}");
+    }
 }
 
 #[test]
@@ -415,7 +428,8 @@ fn keys_that_make_no_sense_are_refused_and_never_printed() {
     let empty = store.dir().join("empty");
     std::fs::write(&empty, "\n").unwrap();
     let (empty, absent) = (empty.to_str().unwrap(), "/nowhere/key");
-    let cases: [(&[(&str, &str)], &[&str], &str); 6] = [
+    type Texts<'a, T> = &'a [T];
+    let cases: [(Texts<'_, (&str, &str)>, Texts<'_, &str>, &str); 6] = [
         (&[(PREVIOUS_KEY_VARIABLE, "hunter2")], &[], "no key that came after it"),
         (&[], &["--key-file", empty], "empty: holds no key"),
         (&[], &["--key-file", absent], "/nowhere/key: No such file"),
@@ -618,6 +632,229 @@ fn quiet_says_nothing_but_what_is_wrong() {
     flip(&store.at("A/streams/S/msgs/1.blk"), 300, 4);
     let text = check(&["verify", "-q"], store.dir(), 1, &["1.blk: one bit is wrong"]);
     assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+const BATCH: &str = "batch of the test";
+/// The hash of its name.
+const BATCH_FOLDER: &str = "JW9lCn9O";
+
+fn batch_headers(seq: u64, more: &str) -> String {
+    format!("NATS/1.0\r\nNats-Batch-Id: {BATCH}\r\nNats-Batch-Sequence: {seq}\r\n{more}\r\n")
+}
+
+/// The store directory of a Go server that was killed while a batch of three was being published to
+/// a stream of two messages.
+fn killed_with_a_batch(jetstream: &str) -> tempfile::TempDir {
+    let mut server = peer::start(jetstream);
+    let mut peer = peer::Peer::new(&server);
+    let config = json!({ "name": "S", "subjects": ["s.*"], "allow_atomic": true });
+    peer.api("STREAM.CREATE.S", &config);
+    peer.store("s.1", b"", b"one");
+    peer.store("s.2", b"", b"two");
+    for seq in 1..=3 {
+        let answer = peer.request("s.3", batch_headers(seq, "").as_bytes(), b"of a batch");
+        assert!(answer.payload.is_empty(), "{answer:?}");
+    }
+    let store_dir = server.folder().join("js");
+    let path = format!("jetstream/$G/streams/S/batches/{BATCH_FOLDER}/msgs/1.blk");
+    let path = store_dir.join(path);
+    let size = 3 * (22 + 3 + 4 + batch_headers(1, "").len() + 10 + 8) as u64;
+    natsd_testkit::wait_until("the batch is on disk", natsd_testkit::DEADLINE, || {
+        std::fs::metadata(&path).ok().filter(|metadata| metadata.len() == size)
+    });
+    server.kill();
+    let copied = tempfile::tempdir().unwrap();
+    copy(&store_dir, copied.path());
+    copied
+}
+
+/// A stream of the account `$G`, under a key or plain.
+fn open_go(dir: &Path, name: &str, key: Option<&str>) -> FileStore {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::new());
+    let store_keys = key.map(|key| StoreKeys::new(Cipher::ChaCha, key.as_bytes(), None));
+    let place = StreamDir { disk: disk.as_ref(), dir, account: "$G", name };
+    let keys = place.read(store_keys.as_ref()).unwrap().keys;
+    let random: SharedRandom = {
+        let prng = Mutex::new(Prng::from_seed(7));
+        Arc::new(move |bytes| bytes.fill_with(|| prng.lock().unwrap().next_u64().to_le_bytes()[0]))
+    };
+    let keys = keys.map(|keys| FileStoreKeys { keys, random });
+    let config = FileStoreConfig { keys, ..FileStoreConfig::new(name) };
+    FileStore::open(disk, dir, config, StoreConfig::default(), Timestamp(1)).unwrap()
+}
+
+/// What the server would have made of a batch that it was storing when it was killed.
+#[test]
+fn batches_that_a_go_server_has_not_ended_are_known() {
+    const COMMIT: &str = "Nats-Batch-Commit: 1\r\n";
+    const END: &str = "Nats-Batch-Commit: eob\r\n";
+    struct Case {
+        /// Messages of the batch that are in the stream, with what else their headers say.
+        stored: &'static [&'static str],
+        /// The batch has an end.
+        has_end: bool,
+        is_there: bool,
+        takes_batches: bool,
+        expected: &'static str,
+        outcome: &'static str,
+        /// Messages in the stream after the start of a Go server.
+        messages: u64,
+    }
+    let none = Case {
+        stored: &[],
+        has_end: false,
+        is_there: true,
+        takes_batches: true,
+        expected: "a batch of 3 messages, not committed; a server's start drops it",
+        outcome: "dropped",
+        messages: 2,
+    };
+    let rest = "committed; a server's start stores those from 2 to 3";
+    let cases = [
+        Case { stored: &[""], expected: rest, outcome: "stored", messages: 5, ..none },
+        Case {
+            stored: &[""],
+            has_end: true,
+            expected: rest,
+            outcome: "stored",
+            messages: 5,
+            ..none
+        },
+        Case {
+            stored: &["", "", ""],
+            expected: "all stored",
+            outcome: "stored",
+            messages: 5,
+            ..none
+        },
+        Case { stored: &["", "", COMMIT], messages: 5, ..none },
+        Case {
+            stored: &[""],
+            is_there: false,
+            expected: "the stream has those to 1, the rest is gone",
+            outcome: "gone",
+            messages: 3,
+            ..none
+        },
+        Case {
+            takes_batches: false,
+            expected: "the stream takes none, nobody looks at it",
+            outcome: "ignored",
+            ..none
+        },
+        none,
+    ];
+    for key in [None, Some("key of the test")] {
+        let jetstream = key.map_or(String::new(), |key| format!(", cipher: chacha, key: {key:?}"));
+        let killed = killed_with_a_batch(&jetstream);
+        let environment: Vec<_> = key.map(|key| (KEY_VARIABLE, key)).into_iter().collect();
+        for case in &cases {
+            let Case { stored, expected, .. } = case;
+            let binary = natsd_testkit::oracle().unwrap();
+            let launch = Launch::new(&binary)
+                .config(&format!("jetstream {{ store_dir: \"$DIR/js\" {jetstream} }}"));
+            let dir = launch.folder().join("js");
+            copy(killed.path(), &dir);
+            let stream = dir.join("jetstream/$G/streams/S");
+            let batches = stream.join("batches");
+            let batch = batches.join(BATCH_FOLDER);
+            assert!(batch.is_dir(), "{:?}", files(&batches).keys());
+
+            if !stored.is_empty() {
+                let mut store = open_go(&stream, "S", key);
+                for (seq, more) in (1..).zip(stored.iter()) {
+                    let headers = batch_headers(seq, more);
+                    store_batch_message(&mut store, &headers);
+                }
+                store.stop(Timestamp(1)).unwrap();
+            }
+            if case.has_end {
+                let mut store = open_go(&batch, BATCH_FOLDER, key);
+                store_batch_message(&mut store, &batch_headers(4, END));
+                store.stop(Timestamp(1)).unwrap();
+            }
+            if !case.is_there {
+                std::fs::remove_dir_all(&batches).unwrap();
+            }
+            if !case.takes_batches {
+                disable_batches(&stream, key);
+            }
+
+            let run = |arguments: &[&str], dir: &Path| {
+                let output = storectl_with(&environment, arguments, dir);
+                let text = String::from_utf8(output.stdout.clone()).unwrap();
+                assert_eq!(output.status.code(), Some(0), "{output:?}");
+                text
+            };
+            let before = files(&dir);
+            let text = run(&["verify"], &dir);
+            assert!(text.contains(&format!("batches/{BATCH_FOLDER}: a batch of ")), "{text}");
+            assert!(text.contains(expected) && text.ends_with("fine\n"), "{text}");
+            assert!(text.contains("1 streams with "), "{text}");
+            assert_eq!(run(&["verify", "-q"], &dir), "");
+            let text = run(&["verify", "--json"], &dir);
+            let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(report["batches"][0]["outcome"], case.outcome, "{text}");
+            if case.is_there {
+                let expected = expected.trim_start_matches("a batch of ");
+                let text = run(&["list"], &dir);
+                assert!(text.contains(&format!("    batch {BATCH_FOLDER}: ")), "{text}");
+                assert!(text.contains(expected), "{text}");
+                let lines = run(&["dump"], &batch).lines().count();
+                assert_eq!(lines, 3 + usize::from(case.has_end));
+            }
+            assert_eq!(files(&dir), before);
+            // Recovery leaves it to the server.
+            let report = run(&["recover"], &dir);
+            assert!(report.contains("recovered"), "{report}");
+            assert_eq!(batch.is_dir(), case.is_there);
+
+            let mut server = launch.start();
+            let mut peer = peer::Peer::new(&server);
+            assert_eq!(peer.state("S")["messages"], case.messages, "{expected}");
+            assert_eq!(batches.is_dir(), !case.takes_batches, "{expected}");
+            server.kill();
+            let text = run(&["verify"], &dir);
+            // A batch whose end nobody wrote looks as if the rest of it were gone.
+            let has_no_end = matches!(case.outcome, "stored" | "gone") && !case.has_end;
+            assert_eq!(text.contains("a batch of"), has_no_end || !case.takes_batches, "{text}");
+        }
+    }
+}
+
+fn store_batch_message(store: &mut FileStore, headers: &str) {
+    let stored = store.store(NewMessage {
+        subject: b"s.3",
+        headers: headers.as_bytes(),
+        body: b"of a batch",
+        seq: None,
+        timestamp: Timestamp(1_795_000_000_000_000_000),
+        ttl: None,
+        may_refuse: false,
+    });
+    stored.unwrap();
+}
+
+fn disable_batches(stream: &Path, key: Option<&str>) {
+    let disk = RealDisk::new();
+    let keys = key.map(|key| StoreKeys::new(Cipher::ChaCha, key.as_bytes(), None));
+    let place = StreamDir { disk: &disk, dir: stream, account: "$G", name: "S" };
+    let description = place.read(keys.as_ref()).unwrap();
+    let content = String::from_utf8(description.content).unwrap();
+    let content = content.replace(r#""allow_atomic":true"#, r#""allow_atomic":false"#);
+    place.write(content.as_bytes(), description.keys.as_ref(), &mut |_| {}).unwrap();
+}
+
+#[test]
+fn what_does_not_belong_among_the_batches_is_named() {
+    let store = filled();
+    let batches = store.at("A/streams/S/batches");
+    std::fs::create_dir_all(batches.join("Kabcdefg")).unwrap();
+    let dropped = "Kabcdefg: a batch of 0 messages";
+    check(&["verify"], store.dir(), 0, &[dropped, "fine"]);
+    std::fs::write(batches.join("file"), "x").unwrap();
+    let expected = "A/streams/S/batches/file: neither a batch nor known";
+    check(&["verify"], store.dir(), 1, &[expected, "1 problem"]);
 }
 
 fn testdata(name: &str) -> PathBuf {

@@ -83,7 +83,10 @@ impl Assets {
     /// Finds everything below a store directory, its `jetstream` folder or that of one stream.
     pub(crate) fn find(disk: &dyn Disk, dir: &Path) -> io::Result<Self> {
         let mut assets = Self::default();
-        let names: Vec<_> = disk.list(dir)?.into_iter().map(|entry| entry.name).collect();
+        let entries = disk
+            .list(dir)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", dir.display())))?;
+        let names: Vec<_> = entries.into_iter().map(|entry| entry.name).collect();
         let has = |name: &str| names.iter().any(|other| other == name);
         if has("msgs") || has("meta.inf") {
             assets.assets.push(single(dir)?);
