@@ -428,16 +428,20 @@ fn keys_that_make_no_sense_are_refused_and_never_printed() {
     let empty = store.dir().join("empty");
     std::fs::write(&empty, "\n").unwrap();
     let (empty, absent) = (empty.to_str().unwrap(), "/nowhere/key");
-    type Texts<'a, T> = &'a [T];
-    let cases: [(Texts<'_, (&str, &str)>, Texts<'_, &str>, &str); 6] = [
-        (&[(PREVIOUS_KEY_VARIABLE, "hunter2")], &[], "no key that came after it"),
-        (&[], &["--key-file", empty], "empty: holds no key"),
-        (&[], &["--key-file", absent], "/nowhere/key: No such file"),
-        (&[(KEY_VARIABLE, "hunter2")], &["--previous-key-file", absent], "/nowhere/key: No such"),
-        (&[], &["--previous-key", "hunter3"], "unexpected argument '--previous-key'"),
-        (&[], &["--key", "hunter3"], "unexpected argument '--key'"),
+    struct Case<'a>(&'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
+    let cases = [
+        Case(&[(PREVIOUS_KEY_VARIABLE, "hunter2")], &[], "no key that came after it"),
+        Case(&[], &["--key-file", empty], "empty: holds no key"),
+        Case(&[], &["--key-file", absent], "/nowhere/key: No such file"),
+        Case(
+            &[(KEY_VARIABLE, "hunter2")],
+            &["--previous-key-file", absent],
+            "/nowhere/key: No such",
+        ),
+        Case(&[], &["--previous-key", "hunter3"], "unexpected argument '--previous-key'"),
+        Case(&[], &["--key", "hunter3"], "unexpected argument '--key'"),
     ];
-    for (environment, options, expected) in cases {
+    for Case(environment, options, expected) in cases {
         let output = storectl_with(environment, &[&["verify"], options].concat(), store.dir());
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{text}");
@@ -683,23 +687,79 @@ fn open_go(dir: &Path, name: &str, key: Option<&str>) -> FileStore {
     FileStore::open(disk, dir, config, StoreConfig::default(), Timestamp(1)).unwrap()
 }
 
-/// What the server would have made of a batch that it was storing when it was killed.
+/// What a server had done with a batch of three when it was killed.
+struct BatchCase {
+    /// Messages of the batch that are in the stream, with what else their headers say.
+    stored: &'static [&'static str],
+    /// The batch has an end.
+    has_end: bool,
+    is_there: bool,
+    takes_batches: bool,
+    expected: &'static str,
+    outcome: &'static str,
+    /// Messages in the stream after the start of a Go server.
+    messages: u64,
+}
+
+impl BatchCase {
+    /// Changes the files to what the case says.
+    fn prepare(&self, stream: &Path, key: Option<&str>) {
+        const END: &str = "Nats-Batch-Commit: eob\r\n";
+        let batches = stream.join("batches");
+        let batch = batches.join(BATCH_FOLDER);
+        assert!(batch.is_dir(), "{:?}", files(&batches).keys());
+        if !self.stored.is_empty() {
+            let mut store = open_go(stream, "S", key);
+            for (seq, more) in (1..).zip(self.stored) {
+                store_batch_message(&mut store, &batch_headers(seq, more));
+            }
+            store.stop(Timestamp(1)).unwrap();
+        }
+        if self.has_end {
+            let mut store = open_go(&batch, BATCH_FOLDER, key);
+            store_batch_message(&mut store, &batch_headers(4, END));
+            store.stop(Timestamp(1)).unwrap();
+        }
+        if !self.is_there {
+            std::fs::remove_dir_all(&batches).unwrap();
+        }
+        if !self.takes_batches {
+            disable_batches(stream, key);
+        }
+    }
+
+    /// What storectl says, without writing, and that recovery leaves the batch to the server.
+    fn check(&self, dir: &Path, stream: &Path, run: impl Fn(&[&str], &Path) -> String) {
+        let batch = stream.join("batches").join(BATCH_FOLDER);
+        let before = files(dir);
+        let text = run(&["verify"], dir);
+        assert!(text.contains(&format!("batches/{BATCH_FOLDER}: a batch of ")), "{text}");
+        assert!(text.contains(self.expected) && text.ends_with("fine\n"), "{text}");
+        assert!(text.contains("1 streams with "), "{text}");
+        assert_eq!(run(&["verify", "-q"], dir), "");
+        let text = run(&["verify", "--json"], dir);
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(report["batches"][0]["outcome"], self.outcome, "{text}");
+        if self.is_there {
+            let expected = self.expected.trim_start_matches("a batch of ");
+            let text = run(&["list"], dir);
+            assert!(text.contains(&format!("    batch {BATCH_FOLDER}: ")), "{text}");
+            assert!(text.contains(expected), "{text}");
+            let lines = run(&["dump"], &batch).lines().count();
+            assert_eq!(lines, 3 + usize::from(self.has_end));
+        }
+        assert_eq!(files(dir), before);
+        let report = run(&["recover"], dir);
+        assert!(report.contains("recovered"), "{report}");
+        assert_eq!(batch.is_dir(), self.is_there);
+    }
+}
+
+/// Go does with them what storectl has said.
 #[test]
 fn batches_that_a_go_server_has_not_ended_are_known() {
     const COMMIT: &str = "Nats-Batch-Commit: 1\r\n";
-    const END: &str = "Nats-Batch-Commit: eob\r\n";
-    struct Case {
-        /// Messages of the batch that are in the stream, with what else their headers say.
-        stored: &'static [&'static str],
-        /// The batch has an end.
-        has_end: bool,
-        is_there: bool,
-        takes_batches: bool,
-        expected: &'static str,
-        outcome: &'static str,
-        /// Messages in the stream after the start of a Go server.
-        messages: u64,
-    }
+    use BatchCase as Case;
     let none = Case {
         stored: &[],
         has_end: false,
@@ -749,66 +809,22 @@ fn batches_that_a_go_server_has_not_ended_are_known() {
         let killed = killed_with_a_batch(&jetstream);
         let environment: Vec<_> = key.map(|key| (KEY_VARIABLE, key)).into_iter().collect();
         for case in &cases {
-            let Case { stored, expected, .. } = case;
+            let expected = case.expected;
             let binary = natsd_testkit::oracle().unwrap();
             let launch = Launch::new(&binary)
                 .config(&format!("jetstream {{ store_dir: \"$DIR/js\" {jetstream} }}"));
             let dir = launch.folder().join("js");
             copy(killed.path(), &dir);
             let stream = dir.join("jetstream/$G/streams/S");
-            let batches = stream.join("batches");
-            let batch = batches.join(BATCH_FOLDER);
-            assert!(batch.is_dir(), "{:?}", files(&batches).keys());
-
-            if !stored.is_empty() {
-                let mut store = open_go(&stream, "S", key);
-                for (seq, more) in (1..).zip(stored.iter()) {
-                    let headers = batch_headers(seq, more);
-                    store_batch_message(&mut store, &headers);
-                }
-                store.stop(Timestamp(1)).unwrap();
-            }
-            if case.has_end {
-                let mut store = open_go(&batch, BATCH_FOLDER, key);
-                store_batch_message(&mut store, &batch_headers(4, END));
-                store.stop(Timestamp(1)).unwrap();
-            }
-            if !case.is_there {
-                std::fs::remove_dir_all(&batches).unwrap();
-            }
-            if !case.takes_batches {
-                disable_batches(&stream, key);
-            }
-
+            case.prepare(&stream, key);
             let run = |arguments: &[&str], dir: &Path| {
                 let output = storectl_with(&environment, arguments, dir);
-                let text = String::from_utf8(output.stdout.clone()).unwrap();
                 assert_eq!(output.status.code(), Some(0), "{output:?}");
-                text
+                String::from_utf8(output.stdout).unwrap()
             };
-            let before = files(&dir);
-            let text = run(&["verify"], &dir);
-            assert!(text.contains(&format!("batches/{BATCH_FOLDER}: a batch of ")), "{text}");
-            assert!(text.contains(expected) && text.ends_with("fine\n"), "{text}");
-            assert!(text.contains("1 streams with "), "{text}");
-            assert_eq!(run(&["verify", "-q"], &dir), "");
-            let text = run(&["verify", "--json"], &dir);
-            let report: serde_json::Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(report["batches"][0]["outcome"], case.outcome, "{text}");
-            if case.is_there {
-                let expected = expected.trim_start_matches("a batch of ");
-                let text = run(&["list"], &dir);
-                assert!(text.contains(&format!("    batch {BATCH_FOLDER}: ")), "{text}");
-                assert!(text.contains(expected), "{text}");
-                let lines = run(&["dump"], &batch).lines().count();
-                assert_eq!(lines, 3 + usize::from(case.has_end));
-            }
-            assert_eq!(files(&dir), before);
-            // Recovery leaves it to the server.
-            let report = run(&["recover"], &dir);
-            assert!(report.contains("recovered"), "{report}");
-            assert_eq!(batch.is_dir(), case.is_there);
+            case.check(&dir, &stream, run);
 
+            let batches = stream.join("batches");
             let mut server = launch.start();
             let mut peer = peer::Peer::new(&server);
             assert_eq!(peer.state("S")["messages"], case.messages, "{expected}");
@@ -818,6 +834,110 @@ fn batches_that_a_go_server_has_not_ended_are_known() {
             // A batch whose end nobody wrote looks as if the rest of it were gone.
             let has_no_end = matches!(case.outcome, "stored" | "gone") && !case.has_end;
             assert_eq!(text.contains("a batch of"), has_no_end || !case.takes_batches, "{text}");
+        }
+    }
+}
+
+/// Fills a stream of a server and asks for some changes.
+fn fill_go(
+    peer: &mut peer::Peer,
+    name: &str,
+    mut config: serde_json::Value,
+    requests: &[(&str, serde_json::Value)],
+) {
+    config["name"] = name.into();
+    config["subjects"] = json!([format!("{name}.*")]);
+    if config["max_bytes"].is_null() {
+        config["max_bytes"] = 120_000.into();
+    }
+    peer.api(&format!("STREAM.CREATE.{name}"), &config);
+    let has_ttl = config["allow_msg_ttl"] == true;
+    for number in 0..200 {
+        let headers: &[u8] = match number % 3 {
+            0 if has_ttl => b"NATS/1.0\r\nNats-TTL: 1s\r\n\r\n",
+            1 => b"NATS/1.0\r\nA: b\r\n\r\n",
+            _ => b"",
+        };
+        let body = vec![b'0' + number % 10; 400];
+        let subject = format!("{name}.{}", number % 7);
+        peer.request(&subject, headers, &body);
+    }
+    for (request, body) in requests {
+        let mut body = body.clone();
+        if let Some(filter) = body["filter"].as_str() {
+            body["filter"] = filter.replace("s.", &format!("{name}.")).into();
+        }
+        let body = body.to_string();
+        peer.request(&format!("$JS.API.STREAM.{request}.{name}"), b"", body.as_bytes());
+    }
+}
+
+/// Whatever a server did to a stream, its index and its blocks say the same when it was stopped.
+#[test]
+fn what_a_go_server_leaves_is_fine() {
+    // The configuration, and what is asked for after 200 messages in three blocks.
+    let delete =
+        |seq: u64, no_erase: bool| ("MSG.DELETE", json!({ "seq": seq, "no_erase": no_erase }));
+    let cases: Vec<(serde_json::Value, Vec<(&str, serde_json::Value)>)> = vec![
+        (json!({}), vec![]),
+        (json!({ "max_msgs": 30 }), vec![]),
+        (json!({ "max_msgs": 30 }), vec![delete(190, true), delete(200, true)]),
+        (json!({ "max_msgs_per_subject": 1 }), vec![]),
+        (json!({ "max_msgs_per_subject": 3 }), vec![delete(200, false), delete(199, true)]),
+        (json!({ "compression": "s2", "max_msgs_per_subject": 7 }), vec![delete(5, true)]),
+        (json!({ "discard": "new", "max_msgs": 150 }), vec![]),
+        (json!({}), vec![("PURGE", json!({}))]),
+        (json!({}), vec![("PURGE", json!({ "keep": 3 }))]),
+        (json!({}), vec![("PURGE", json!({ "seq": 150 }))]),
+        (json!({}), vec![("PURGE", json!({ "filter": "s.3" })), delete(200, false)]),
+        (json!({ "compression": "s2" }), vec![("PURGE", json!({ "filter": "s.*", "seq": 120 }))]),
+        (json!({}), (1..=200).map(|seq| delete(seq, true)).collect()),
+        (json!({}), (50..=190).map(|seq| delete(seq, seq % 2 == 0)).collect()),
+        (json!({ "first_seq": 1000 }), vec![delete(1000, true), delete(1199, false)]),
+        (json!({ "allow_msg_ttl": true }), vec![delete(7, true)]),
+        (json!({ "max_age": 200_000_000 }), vec![]),
+        (json!({ "max_age": 200_000_000, "compression": "s2" }), vec![]),
+        (json!({ "max_bytes": 60_000 }), vec![delete(190, true)]),
+        (json!({ "max_bytes": 60_000, "compression": "s2" }), vec![delete(200, false)]),
+    ];
+    for (jetstream, environment) in
+        [("", vec![]), (", cipher: aes, key: \"k\"", vec![(KEY_VARIABLE, "k")])]
+    {
+        let mut server = peer::start(jetstream);
+        let mut peer = peer::Peer::new(&server);
+        for (index, (config, requests)) in cases.iter().enumerate() {
+            fill_go(&mut peer, &format!("S{index}"), config.clone(), requests);
+        }
+        for index in [15, 16, 17] {
+            let is_left = |count: &u64| *count == if index == 15 { 133 } else { 0 };
+            natsd_testkit::wait_until("messages expire", natsd_testkit::DEADLINE, || {
+                peer.state(&format!("S{index}"))["messages"].as_u64().filter(is_left)
+            });
+        }
+        let states: Vec<_> =
+            (0..cases.len()).map(|index| peer.state(&format!("S{index}"))).collect();
+        drop(peer);
+        let dir = server.folder().join("js");
+        for stops in [true, false] {
+            if stops {
+                server.stop();
+            } else {
+                server.restart();
+                server.kill();
+            }
+            let before = files(&dir);
+            let options = ["verify", "--cipher", "aes"];
+            for index in 0..cases.len() {
+                let stream = dir.join(format!("jetstream/$G/streams/S{index}"));
+                let output = storectl_with(&environment, &options, &stream);
+                let text = String::from_utf8(output.stdout).unwrap();
+                let case = format!("{:?} {text}", cases[index]);
+                assert_eq!(output.status.code(), Some(0), "{case}");
+                // What limits removed is in the blocks, and not in the index.
+                let count = format!("1 streams with {} messages", states[index]["messages"]);
+                assert!(!stops || text.contains(&count), "{case}");
+            }
+            assert_eq!(files(&dir), before);
         }
     }
 }

@@ -24,6 +24,15 @@ use crate::stream_store::{Filter, StoreError, StoredMessage, StreamStore};
 #[derive(Debug)]
 pub struct StoredIndex(Box<Index>);
 
+impl StoredIndex {
+    /// How many messages it has. What limits removed from the stream is still in the blocks of a Go
+    /// server, and not among them.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.0.state.messages
+    }
+}
+
 /// What there is of `index.db`.
 #[derive(Debug)]
 pub enum IndexFile {

@@ -90,7 +90,12 @@ impl Report {
         }
         match asset.scan(context, disk, &description) {
             Ok(mut scanned) => {
-                self.check_messages(asset, &mut scanned.store);
+                let count = self.check_messages(asset, &mut scanned.store);
+                self.messages += match &scanned.index {
+                    // Limits have removed the others.
+                    IndexFile::Current(index) => index.messages().min(count),
+                    IndexFile::Missing | IndexFile::Damaged | IndexFile::Outdated => count,
+                };
                 self.check_index(asset, &mut scanned);
                 if asset.kind == Kind::Stream {
                     let store = &mut scanned.store;
@@ -115,7 +120,8 @@ impl Report {
         }
     }
 
-    fn check_messages(&mut self, asset: &Asset, store: &mut FileStore) {
+    /// Reads all messages; how many there are.
+    fn check_messages(&mut self, asset: &Asset, store: &mut FileStore) -> u64 {
         let (mut next, mut count) = (0, 0);
         loop {
             match store.load_next(Filter::All, next) {
@@ -127,7 +133,6 @@ impl Report {
                 }
             }
         }
-        self.messages += count;
         let expected = store.state().messages;
         if count != expected {
             self.add(&asset.dir, format!("{count} messages are there, {expected} are counted"));
@@ -146,6 +151,7 @@ impl Report {
             );
             self.add(&asset.dir, text);
         }
+        count
     }
 
     /// Holds what the index says against what was read.
