@@ -598,6 +598,24 @@ fn a_wrong_bit_in_the_size_of_a_subject_is_found_by_the_index() {
     }
 }
 
+/// Recovery goes by the index, and leaves it to tell.
+#[test]
+fn recovery_names_what_only_the_index_tells_and_keeps_it() {
+    let store = go_stream("go-blocks", "BLOCKS", "");
+    let path = store.at("$G/streams/BLOCKS/msgs/2.blk");
+    let block = std::fs::read(&path).unwrap();
+    let (offset, _) = records_without_headers(&block, |seq| seq == 40)[0];
+    check(&["verify"], store.dir(), 0, &["fine"]);
+    flip(&path, offset + 20, 1);
+    let wrong = ["index.db: subject blocks.5: ", "index.db: subject blocks.54: 0 messages"];
+    check(&["verify"], store.dir(), 1, &wrong);
+    let text = check(&["recover"], store.dir(), 0, &wrong);
+    assert!(text.contains("; this cannot be made right\n"), "{text}");
+    check(&["verify"], store.dir(), 1, &wrong);
+    flip(&path, offset + 20, 1);
+    check(&["verify"], store.dir(), 0, &["fine"]);
+}
+
 #[test]
 fn an_index_that_says_otherwise_than_the_blocks_is_damage() {
     let store = go_stream("go-blocks", "BLOCKS", "");

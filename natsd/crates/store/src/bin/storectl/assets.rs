@@ -11,8 +11,8 @@ use natsd_store::stream_dir::{
 };
 use natsd_store::{
     Compression, ConsumerFiles, ConsumerState, ConsumerStore, ConsumerStoreConfig, DamageKind,
-    Damaged, Disk, FileStore, FileStoreConfig, FileStoreKeys, IndexFile, SealKey, SharedRandom,
-    StoreConfig, StreamKeys,
+    Damaged, Disk, FileStore, FileStoreConfig, FileStoreKeys, IndexDifference, IndexFile, SealKey,
+    SharedRandom, StoreConfig, StreamKeys,
 };
 use serde_json::Value;
 
@@ -24,6 +24,9 @@ use crate::{Context, explain};
 pub(crate) const JETSTREAM_DIR: &str = "jetstream";
 /// Where an account has the logs of its RAFT groups.
 pub(crate) const GROUPS_DIR: &str = "_js_";
+
+/// An index that has more subjects wrong than that is wrong altogether.
+const SUBJECTS_MAX: usize = 20;
 
 /// What an asset is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,6 +295,35 @@ impl Asset {
         // What is behind the damage can be read when it is repaired.
         let store = self.open_with(&shared, description, false, config)?;
         Ok(Scanned { store, index })
+    }
+
+    /// What the index says otherwise than the blocks, and whether it is damaged.
+    pub(crate) fn compare_index(&self, scanned: &mut Scanned) -> Vec<Problem> {
+        let path = self.dir.join("msgs/index.db");
+        let index = match &scanned.index {
+            IndexFile::Missing | IndexFile::Outdated => return Vec::new(),
+            IndexFile::Damaged => {
+                let text = "damaged; a cache, which is not used and written anew";
+                return vec![Problem::new(&path, text)];
+            }
+            IndexFile::Current(index) => index,
+        };
+        let differences = match scanned.store.compare_index(index) {
+            Ok(differences) => differences,
+            Err(error) => return vec![Problem::new(&path, format!("not compared: {error}"))],
+        };
+        let is_subject =
+            |difference: &&IndexDifference| matches!(difference, IndexDifference::Subject { .. });
+        let more = differences.iter().filter(is_subject).count().saturating_sub(SUBJECTS_MAX);
+        // The subjects are the last of them.
+        let said = differences.iter().take(differences.len() - more);
+        let mut problems: Vec<_> =
+            said.map(|difference| Problem::new(&path, difference.to_string())).collect();
+        if more > 0 {
+            let text = format!("{more} more subjects are counted otherwise in the blocks");
+            problems.push(Problem::new(&path, text));
+        }
+        problems
     }
 
     /// Opens its messages. What is over limits stays.

@@ -13,7 +13,7 @@ use natsd_store::journal::{
     incarnation,
 };
 use natsd_store::raft_log::RaftLog;
-use natsd_store::{ConsumerStore, Disk, FileStore, RealDisk};
+use natsd_store::{ConsumerStore, Disk, FileStore, IndexFile, RealDisk};
 use serde_json::json;
 
 use crate::assets::{Asset, Assets, Kind, Problem, StreamDescription, now, salt};
@@ -127,6 +127,10 @@ impl Report {
                 self.notes.push(failed(text.to_owned()));
             }
         }
+        // An index that was written before these changes is of other blocks.
+        if changes.is_none_or(|(_, group)| group.changes == 0) {
+            self.note_index(context, disk, asset, &description)?;
+        }
         let store = asset.open(disk, &description, false)?;
         let count = match asset.kind {
             Kind::Stream => self.recover_stream(asset, store, changes),
@@ -140,6 +144,28 @@ impl Report {
         }
         for name in asset.consumers(disk.as_ref())? {
             self.recover_consumer(disk, asset, &description, &name, recoveries, known)?;
+        }
+        Ok(())
+    }
+
+    /// Says what the index knows better than the blocks, which have no other damage. It stays like
+    /// that: the index is what tells it, and opening the stream takes its word.
+    fn note_index(
+        &mut self,
+        context: &Context,
+        disk: &Arc<dyn Disk>,
+        asset: &Asset,
+        description: &StreamDescription,
+    ) -> Result<(), Problem> {
+        let mut scanned = asset.scan(context, disk, description)?;
+        if let IndexFile::Current(_) = scanned.index
+            && scanned.store.damaged().is_empty()
+        {
+            let problems = asset.compare_index(&mut scanned).into_iter();
+            self.notes.extend(problems.map(|Problem { path, text }| Problem {
+                path,
+                text: format!("{text}; this cannot be made right"),
+            }));
         }
         Ok(())
     }

@@ -6,15 +6,12 @@ use std::sync::Arc;
 
 use natsd_store::journal::Recovery;
 use natsd_store::raft_log::RaftFiles;
-use natsd_store::{Disk, FileStore, Filter, IndexDifference, IndexFile, RealDisk, StreamStore};
+use natsd_store::{Disk, FileStore, Filter, IndexFile, RealDisk, StreamStore};
 use serde_json::json;
 
-use crate::assets::{Asset, Assets, Kind, Problem, Scanned};
+use crate::assets::{Asset, Assets, Kind, Problem};
 use crate::batches::{Batch, Batches};
 use crate::{Context, explain};
-
-/// An index that has more subjects wrong than that is wrong altogether.
-const SUBJECTS_MAX: usize = 20;
 
 /// What was looked at.
 #[derive(Debug, Default)]
@@ -96,7 +93,7 @@ impl Report {
                     IndexFile::Current(index) => index.messages().min(count),
                     IndexFile::Missing | IndexFile::Damaged | IndexFile::Outdated => count,
                 };
-                self.check_index(asset, &mut scanned);
+                self.problems.append(&mut asset.compare_index(&mut scanned));
                 if asset.kind == Kind::Stream {
                     let store = &mut scanned.store;
                     self.add_batches(Batches::find(context, disk, asset, &description, store));
@@ -152,32 +149,6 @@ impl Report {
             self.add(&asset.dir, text);
         }
         count
-    }
-
-    /// Holds what the index says against what was read.
-    fn check_index(&mut self, asset: &Asset, scanned: &mut Scanned) {
-        let path = asset.dir.join("msgs/index.db");
-        let index = match &scanned.index {
-            IndexFile::Missing | IndexFile::Outdated => return,
-            IndexFile::Damaged => {
-                return self.add(&path, "damaged; a cache, which is not used and written anew");
-            }
-            IndexFile::Current(index) => index,
-        };
-        let differences = match scanned.store.compare_index(index) {
-            Ok(differences) => differences,
-            Err(error) => return self.add(&path, format!("cannot be compared: {error}")),
-        };
-        let mut subjects = 0;
-        for difference in &differences {
-            subjects += usize::from(matches!(difference, IndexDifference::Subject { .. }));
-            if subjects <= SUBJECTS_MAX {
-                self.add(&path, difference.to_string());
-            }
-        }
-        if let more @ 1.. = subjects.saturating_sub(SUBJECTS_MAX) {
-            self.add(&path, format!("{more} more subjects are counted otherwise in the blocks"));
-        }
     }
 
     fn check_raft(&mut self, disk: &Arc<dyn Disk>, asset: &Asset) {
