@@ -13,6 +13,7 @@
 mod block;
 mod cache;
 mod cache_files;
+mod compare;
 mod content;
 mod index;
 mod intent;
@@ -49,6 +50,7 @@ use crate::stream_store::{
     SubjectState,
 };
 use block::{Block, Mark};
+pub use compare::{IndexDifference, IndexFile, StoredIndex};
 pub use keys::{FileStoreKeys, SharedRandom};
 pub use recover::{DamageKind, Damaged};
 use subjects::SubjectInfo;

@@ -17,6 +17,7 @@ mod headers;
 pub mod journal;
 mod jwt_dir;
 mod locate;
+mod lock;
 mod markers;
 mod memory;
 pub mod raft_log;
@@ -41,9 +42,10 @@ pub use crypt::{
 pub use disk::{DirEntry, Disk, DiskFile, Faults, MemDisk, RealDisk, SimDisk, Unsynced};
 pub use file::{
     Compression, DamageKind, Damaged, FileStore, FileStoreConfig, FileStoreError, FileStoreKeys,
-    SharedRandom,
+    IndexDifference, IndexFile, SharedRandom, StoredIndex,
 };
 pub use jwt_dir::{JwtDir, JwtDirConfig, JwtDirError, JwtExpiry, JwtRemoval};
+pub use lock::{LockError, LockHolder, StoreLock};
 pub use markers::{Expired, marker_headers};
 pub use memory::MemStore;
 pub use schedule::{

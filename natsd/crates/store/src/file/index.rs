@@ -58,10 +58,10 @@ pub(super) fn checksum(name: &str, bytes: &[u8]) -> [u8; 8] {
 /// What `index.db` says.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    state: StreamState,
+    pub(super) state: StreamState,
     pub(super) subjects: SubjectTree<SubjectInfo>,
     blocks: Vec<Block>,
-    deleted: SequenceSet,
+    pub(super) deleted: SequenceSet,
     last_block: u32,
     last_hash: [u8; 8],
 }
@@ -225,7 +225,7 @@ impl Index {
 }
 
 impl FileStore {
-    fn index_path(&self) -> std::path::PathBuf {
+    pub(super) fn index_path(&self) -> std::path::PathBuf {
         self.messages_dir.join("index.db")
     }
 
@@ -260,7 +260,7 @@ impl FileStore {
     }
 
     /// The index, if it says what these blocks hold.
-    fn read_index(&self, numbers: &[u32]) -> Option<(Index, u64)> {
+    pub(super) fn read_index(&self, numbers: &[u32]) -> Option<(Index, u64)> {
         let mut index = self.read_index_file()?;
         if !index.blocks.iter().map(|block| block.number).eq(numbers.iter().copied()) {
             return None;

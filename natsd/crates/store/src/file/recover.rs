@@ -202,7 +202,7 @@ impl FileStore {
     }
 
     /// The numbers of the blocks in ascending order.
-    fn block_numbers(&self) -> Result<Vec<u32>, FileStoreError> {
+    pub(super) fn block_numbers(&self) -> Result<Vec<u32>, FileStoreError> {
         self.numbers_of(BLOCK_SUFFIX)
     }
 

@@ -13,6 +13,7 @@ use crate::stream_store::{
 };
 use crate::ttl::Ttl;
 
+mod compare;
 mod content;
 mod crash;
 mod faults;

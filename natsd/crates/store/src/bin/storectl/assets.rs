@@ -5,23 +5,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use natsd_base::{Prng, Timestamp};
-use natsd_store::journal::JOURNAL_DIR;
+use natsd_store::journal::{JOURNAL_DIR, JournalCorrection};
 use natsd_store::stream_dir::{
     ConsumerDir, Description, StreamDir, list_accounts, list_consumers, list_streams,
 };
 use natsd_store::{
-    Compression, ConsumerFiles, ConsumerState, ConsumerStore, ConsumerStoreConfig, Disk, FileStore,
-    FileStoreConfig, FileStoreKeys, SealKey, SharedRandom, StoreConfig, StreamKeys,
+    Compression, ConsumerFiles, ConsumerState, ConsumerStore, ConsumerStoreConfig, DamageKind,
+    Damaged, Disk, FileStore, FileStoreConfig, FileStoreKeys, IndexDifference, IndexFile, SealKey,
+    SharedRandom, StoreConfig, StreamKeys,
 };
 use serde_json::Value;
 
+use crate::batches::BATCHES_DIR;
 use crate::overlay::OverlayDisk;
 use crate::{Context, explain};
 
 /// The folder in a store directory where accounts have theirs.
-const JETSTREAM_DIR: &str = "jetstream";
+pub(crate) const JETSTREAM_DIR: &str = "jetstream";
 /// Where an account has the logs of its RAFT groups.
-const GROUPS_DIR: &str = "_js_";
+pub(crate) const GROUPS_DIR: &str = "_js_";
+
+/// An index that has more subjects wrong than that is wrong altogether.
+const SUBJECTS_MAX: usize = 20;
 
 /// What an asset is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +57,53 @@ impl Problem {
     pub(crate) fn new(path: &Path, text: impl Into<String>) -> Self {
         Self { path: path.to_owned(), text: text.into() }
     }
+
+    /// Damage in a block that is only read.
+    pub(crate) fn of_damage(path: &Path, damage: &Damaged) -> Self {
+        let Damaged { offset, size, after_seq, .. } = damage;
+        let text = match damage.kind {
+            DamageKind::Corrected => format!(
+                "one bit is wrong in the record at {offset}, after sequence {after_seq}; recovery makes it right"
+            ),
+            DamageKind::Doubtful => doubtful(damage),
+            DamageKind::Middle | DamageKind::Tail => {
+                let damage = damage.damage;
+                format!(
+                    "{size} bytes at {offset} cannot be read, after sequence {after_seq}: {damage}"
+                )
+            }
+        };
+        Self::new(path, text)
+    }
+
+    /// What became of damage in a block that could be written.
+    pub(crate) fn of_repair(path: &Path, damage: &Damaged) -> Self {
+        let Damaged { offset, size, .. } = damage;
+        let text = match damage.kind {
+            DamageKind::Corrected => {
+                format!("one bit was wrong in the record at {offset} and was made right")
+            }
+            DamageKind::Doubtful => doubtful(damage),
+            DamageKind::Middle | DamageKind::Tail => format!("{size} bytes at {offset} put aside"),
+        };
+        Self::new(path, text)
+    }
+
+    /// A batch of a journal with a wrong bit.
+    pub(crate) fn of_correction(correction: &JournalCorrection) -> Self {
+        let text = format!(
+            "one bit is wrong at {}, which costs nothing; recovery empties the journal",
+            correction.offset
+        );
+        Self::new(&correction.path, text)
+    }
+}
+
+fn doubtful(damage: &Damaged) -> String {
+    let Damaged { offset, after_seq: seq, .. } = damage;
+    format!(
+        "the subject of sequence {seq}, at {offset}, may have a wrong size: the index counts otherwise"
+    )
 }
 
 /// What a directory holds.
@@ -67,7 +119,10 @@ impl Assets {
     /// Finds everything below a store directory, its `jetstream` folder or that of one stream.
     pub(crate) fn find(disk: &dyn Disk, dir: &Path) -> io::Result<Self> {
         let mut assets = Self::default();
-        let names: Vec<_> = disk.list(dir)?.into_iter().map(|entry| entry.name).collect();
+        let entries = disk
+            .list(dir)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", dir.display())))?;
+        let names: Vec<_> = entries.into_iter().map(|entry| entry.name).collect();
         let has = |name: &str| names.iter().any(|other| other == name);
         if has("msgs") || has("meta.inf") {
             assets.assets.push(single(dir)?);
@@ -140,8 +195,10 @@ fn single(dir: &Path) -> io::Result<Asset> {
         part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default()
     };
     let kind = if part(1) == GROUPS_DIR { Kind::Group } else { Kind::Stream };
+    // The account of a batch is that of its stream.
+    let account = if part(1) == BATCHES_DIR { part(4) } else { part(2) };
     let journal_name = format!("{}/{}/{}", part(2), part(1), part(0));
-    Ok(Asset { kind, account: part(2), name: part(0), dir, journal_name })
+    Ok(Asset { kind, account, name: part(0), dir, journal_name })
 }
 
 /// What a description says that a store has to know.
@@ -151,6 +208,17 @@ pub(crate) struct StreamDescription {
     pub(crate) keys: Option<StreamKeys>,
     /// Its files were damaged and mended.
     pub(crate) mended: Vec<PathBuf>,
+    /// Its files are to be written again.
+    pub(crate) is_outdated: bool,
+    content: Vec<u8>,
+}
+
+/// The messages of a stream, all of them read.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) store: FileStore,
+    /// What the index says of the blocks as they are on disk.
+    pub(crate) index: IndexFile,
 }
 
 fn created_of(config: &Value) -> &str {
@@ -163,8 +231,12 @@ impl StreamDescription {
         self.config.get(name)
     }
 
-    fn is_set(&self, name: &str) -> bool {
+    pub(crate) fn is_set(&self, name: &str) -> bool {
         self.field(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    pub(crate) fn replicas(&self) -> u64 {
+        self.field("num_replicas").and_then(Value::as_u64).unwrap_or(1)
     }
 
     /// When it was created, as it is written there.
@@ -197,25 +269,94 @@ impl Asset {
         let config = config.map_err(|error| {
             Problem::new(&self.dir.join("meta.inf"), format!("not JSON: {error}"))
         })?;
-        Ok(StreamDescription { config, keys: description.keys, mended: description.mended })
+        let Description { content, keys, is_outdated, mended } = description;
+        Ok(StreamDescription { config, keys, mended, is_outdated, content })
+    }
+
+    /// Writes the description again where that is needed, with a new key when that it has is not of
+    /// the server's key now. A plain one stays plain. Whether there is a new key: what the index
+    /// says can no longer be opened then.
+    pub(crate) fn renew(
+        &self,
+        context: &Context,
+        disk: &dyn Disk,
+        description: &mut StreamDescription,
+    ) -> Result<bool, Problem> {
+        if !description.is_outdated {
+            return Ok(false);
+        }
+        let dir = StreamDir { disk, dir: &self.dir, account: &self.account, name: &self.name };
+        let random = shared_random();
+        let mut random = |buffer: &mut [u8]| random(buffer);
+        let content = &description.content;
+        let old = description.keys.as_ref().filter(|keys| !keys.is_current());
+        let new_keys = old.and(context.keys.as_ref());
+        let renewed = match new_keys {
+            Some(keys) => dir.write_with_new_keys(content, keys, &mut random).map(Some),
+            None => dir.write(content, description.keys.as_ref(), &mut random).map(|()| None),
+        };
+        let renewed = renewed.and_then(|keys| dir.remove_leftovers().map(|()| keys));
+        let keys = renewed.map_err(|error| Problem::new(&self.dir, explain(&error)))?;
+        description.is_outdated = false;
+        let is_new = keys.is_some();
+        description.keys = keys.or(description.keys.take());
+        Ok(is_new)
     }
 
     /// Opens its messages to be read, and looks at every record first.
     pub(crate) fn scan(
         &self,
+        context: &Context,
         disk: &Arc<dyn Disk>,
         description: &StreamDescription,
-    ) -> Result<FileStore, Problem> {
+    ) -> Result<Scanned, Problem> {
+        let overlay = OverlayDisk::watched(Arc::clone(disk), &context.progress);
+        let shared: Arc<dyn Disk> = Arc::new(overlay.clone());
         // The index says nothing of the records.
-        let overlay = OverlayDisk::new(Arc::clone(disk));
-        overlay.hide(&self.dir.join("msgs/index.db"), true);
-        let overlay: Arc<dyn Disk> = Arc::new(overlay);
-        let store = self.open(&overlay, description, true)?;
+        let index_path = self.dir.join("msgs/index.db");
+        overlay.hide(&index_path, true);
+        // Nothing may expire meanwhile.
+        let config = StoreConfig::default();
+        let store = self.open_with(&shared, description, true, config.clone())?;
+        overlay.hide(&index_path, false);
+        let index = store.index_file();
+        let index = index.map_err(|error| Problem::new(&index_path, explain(&error)))?;
         if store.damaged().is_empty() {
-            return Ok(store);
+            return Ok(Scanned { store, index });
         }
+        overlay.hide(&index_path, true);
         // What is behind the damage can be read when it is repaired.
-        self.open(&overlay, description, false)
+        let store = self.open_with(&shared, description, false, config)?;
+        Ok(Scanned { store, index })
+    }
+
+    /// What the index says otherwise than the blocks, and whether it is damaged.
+    pub(crate) fn compare_index(&self, scanned: &mut Scanned) -> Vec<Problem> {
+        let path = self.dir.join("msgs/index.db");
+        let index = match &scanned.index {
+            IndexFile::Missing | IndexFile::Outdated => return Vec::new(),
+            IndexFile::Damaged => {
+                let text = "damaged; a cache, which is not used and written anew";
+                return vec![Problem::new(&path, text)];
+            }
+            IndexFile::Current(index) => index,
+        };
+        let differences = match scanned.store.compare_index(index) {
+            Ok(differences) => differences,
+            Err(error) => return vec![Problem::new(&path, format!("not compared: {error}"))],
+        };
+        let is_subject =
+            |difference: &&IndexDifference| matches!(difference, IndexDifference::Subject { .. });
+        let more = differences.iter().filter(is_subject).count().saturating_sub(SUBJECTS_MAX);
+        // The subjects are the last of them.
+        let said = differences.iter().take(differences.len() - more);
+        let mut problems: Vec<_> =
+            said.map(|difference| Problem::new(&path, difference.to_string())).collect();
+        if more > 0 {
+            let text = format!("{more} more subjects are counted otherwise in the blocks");
+            problems.push(Problem::new(&path, text));
+        }
+        problems
     }
 
     /// Opens its messages. What is over limits stays.
@@ -224,6 +365,16 @@ impl Asset {
         disk: &Arc<dyn Disk>,
         description: &StreamDescription,
         read_only: bool,
+    ) -> Result<FileStore, Problem> {
+        self.open_with(disk, description, read_only, description.store_config())
+    }
+
+    fn open_with(
+        &self,
+        disk: &Arc<dyn Disk>,
+        description: &StreamDescription,
+        read_only: bool,
+        config: StoreConfig,
     ) -> Result<FileStore, Problem> {
         let compression = match description.field("compression").and_then(Value::as_str) {
             Some("s2") => Compression::S2,
@@ -240,7 +391,6 @@ impl Asset {
             keys: keys.map(|keys| FileStoreKeys { keys, random: shared_random() }),
             ..FileStoreConfig::new(&self.name)
         };
-        let config = description.store_config();
         let store = FileStore::open(Arc::clone(disk), &self.dir, file_config, config, now());
         store.map_err(|error| Problem::new(&self.dir, explain(&error)))
     }

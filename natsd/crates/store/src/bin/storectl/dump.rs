@@ -43,7 +43,7 @@ pub(crate) fn run(
         io::Error::other(format!("{}: {}", problem.path.display(), problem.text))
     };
     let description = asset.describe(context, disk.as_ref()).map_err(failed)?;
-    let mut store = asset.scan(&disk, &description).map_err(failed)?;
+    let mut store = asset.scan(context, &disk, &description).map_err(failed)?.store;
     let (mut next, last) = seq.unwrap_or((0, u64::MAX));
     while let Some(message) = store.load_next(Filter::All, next).map_err(io::Error::other)? {
         if message.seq > last {

@@ -10,6 +10,7 @@ use natsd_store::{Disk, RealDisk, StreamState, StreamStore};
 use serde_json::{Value, json};
 
 use crate::assets::{Asset, Assets, Kind, Problem};
+use crate::batches::{Batch, Batches, has_batches};
 use crate::{Context, explain};
 
 pub(crate) fn run(context: &Context, dir: &Path, out: &mut dyn Write) -> io::Result<bool> {
@@ -71,7 +72,7 @@ fn state_of(state: &StreamState) -> Value {
 
 fn describe(context: &Context, disk: &Arc<dyn Disk>, asset: &Asset) -> Result<Value, Problem> {
     let description = asset.describe(context, disk.as_ref())?;
-    let store = asset.open(disk, &description, true)?;
+    let mut store = asset.open(disk, &description, true)?;
     let mut text = json!({
         "account": asset.account,
         "kind": kind_of(asset),
@@ -102,6 +103,11 @@ fn describe(context: &Context, disk: &Arc<dyn Disk>, asset: &Asset) -> Result<Va
     }
     if asset.kind == Kind::Stream {
         text["consumers"] = consumers.into();
+        let failed = |error: io::Error| Problem::new(&asset.dir, error.to_string());
+        if has_batches(disk.as_ref(), asset).map_err(failed)? {
+            let found = Batches::find(context, disk, asset, &description, &mut store);
+            text["batches"] = found.batches.iter().map(Batch::to_json).collect();
+        }
     } else {
         text["raft"] = raft_of(disk, asset)?;
     }
@@ -166,6 +172,10 @@ fn write_asset(out: &mut dyn Write, text: &Value) -> io::Result<()> {
                 consumer["pending"],
             )?,
         }
+    }
+    for batch in text["batches"].as_array().into_iter().flatten() {
+        let name = batch["name"].as_str().unwrap_or_default();
+        writeln!(out, "    batch {name}: {}", batch["summary"].as_str().unwrap_or_default())?;
     }
     Ok(())
 }

@@ -3,20 +3,33 @@
 //! Only `recover` writes: everything else opens the disk for reading alone.
 
 mod assets;
+mod batches;
 mod dump;
+mod guard;
+mod keys;
 mod list;
 mod overlay;
+mod progress;
 mod recover;
 mod verify;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use natsd_store::{Cipher, StoreKeys};
+use clap::{Parser, Subcommand};
+use natsd_store::StoreKeys;
+
+use guard::Watch;
+use keys::KeyOptions;
+use progress::Progress;
 
 /// Looks at a store directory of natsd or nats-server while no server uses it.
+///
+/// A natsd that runs has its store directory locked: `recover` is refused then, and the other verbs
+/// say that what they see may be of the middle of a change. A nats-server takes no lock: nobody
+/// but you can know that it does not run.
 #[derive(Debug, Parser)]
 #[command(name = "storectl", version)]
 struct Cli {
@@ -29,33 +42,15 @@ struct Cli {
     key: KeyOptions,
 }
 
-#[derive(Debug, Args)]
-struct KeyOptions {
-    /// A file with the key of an encrypted store; a line feed at its end does not count.
-    #[arg(long, global = true, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// The key itself. Better in the environment than here, where others see it.
-    #[arg(long, global = true, env = "NATSD_STORE_KEY", hide_env_values = true, hide = true)]
-    key: Option<String>,
-    /// The cipher of an encrypted store.
-    #[arg(long, global = true, value_enum, default_value_t = CipherOption::Chacha)]
-    cipher: CipherOption,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CipherOption {
-    /// ChaCha20-Poly1305.
-    Chacha,
-    /// AES-GCM.
-    Aes,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Reads everything; fails and lists what is damaged.
     Verify {
         /// The store directory, its `jetstream` folder, or the folder of one stream.
         dir: PathBuf,
+        /// Says nothing but what is damaged: neither how far it is nor what it has seen.
+        #[arg(long, short)]
+        quiet: bool,
     },
     /// Lists accounts, streams, consumers and RAFT groups with their states.
     List {
@@ -72,47 +67,59 @@ enum Command {
     },
     /// Makes the changes of the journal again, cuts torn ends, puts aside what is damaged and
     /// writes the indexes. Afterwards a nats-server may use the directory.
+    ///
+    /// No server may use it meanwhile: it is refused beside a natsd, but cannot see a nats-server.
     Recover {
         /// The store directory.
         dir: PathBuf,
     },
 }
 
+impl Command {
+    fn dir(&self) -> &Path {
+        match self {
+            Self::Verify { dir, .. } | Self::List { dir } | Self::Recover { dir } => dir,
+            Self::Dump { stream_dir, .. } => stream_dir,
+        }
+    }
+}
+
 /// What every command needs.
 struct Context {
     json: bool,
+    /// Says nothing but what is damaged.
+    quiet: bool,
     keys: Option<StoreKeys>,
-}
-
-impl KeyOptions {
-    fn read(&self) -> io::Result<Option<StoreKeys>> {
-        let key = match (&self.key_file, &self.key) {
-            (Some(path), _) => {
-                let mut key = std::fs::read(path)?;
-                while key.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
-                    key.pop();
-                }
-                key
-            }
-            (None, Some(key)) => key.clone().into_bytes(),
-            (None, None) => return Ok(None),
-        };
-        let cipher = match self.cipher {
-            CipherOption::Chacha => Cipher::ChaCha,
-            CipherOption::Aes => Cipher::Aes,
-        };
-        Ok(Some(StoreKeys::new(cipher, &key, None)))
-    }
+    progress: Arc<Progress>,
 }
 
 fn run(cli: &Cli, out: &mut dyn Write) -> io::Result<bool> {
-    let context = Context { json: cli.json, keys: cli.key.read()? };
+    let keys = cli.key.read()?;
+    let (quiet, progress) = match cli.command {
+        Command::Verify { quiet, .. } => (quiet, !quiet),
+        Command::List { .. } | Command::Dump { .. } | Command::Recover { .. } => (false, false),
+    };
+    let progress = if progress { Progress::on_terminal() } else { Progress::new(None) };
+    let context = Context { json: cli.json, quiet, keys, progress: Arc::new(progress) };
+    let dir = cli.command.dir();
     match &cli.command {
-        Command::Verify { dir } => verify::run(&context, dir, out),
-        Command::List { dir } => list::run(&context, dir, out),
-        Command::Dump { stream_dir, seq } => dump::run(&context, stream_dir, *seq, out),
-        Command::Recover { dir } => recover::run(&context, dir, out),
+        Command::Verify { .. } => watched(dir, || verify::run(&context, dir, out)),
+        Command::List { .. } => watched(dir, || list::run(&context, dir, out)),
+        Command::Dump { seq, .. } => watched(dir, || dump::run(&context, dir, *seq, out)),
+        Command::Recover { .. } => {
+            let _lock = guard::lock(dir)?;
+            recover::run(&context, dir, out)
+        }
     }
+}
+
+/// Looks at a store that a server may use, and says when one does.
+fn watched(dir: &Path, look: impl FnOnce() -> io::Result<bool>) -> io::Result<bool> {
+    let mut watch = Watch::new(dir);
+    watch.look(&mut io::stderr());
+    let outcome = look();
+    watch.look(&mut io::stderr());
+    outcome
 }
 
 /// An error and what caused it, in one line.
@@ -142,3 +149,6 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

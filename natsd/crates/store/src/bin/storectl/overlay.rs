@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use natsd_store::{DirEntry, Disk, DiskFile, MemDisk};
 
+use crate::progress::Progress;
+
 /// A disk over another one. Folders cannot be renamed or removed.
 #[derive(Debug, Clone)]
 pub(crate) struct OverlayDisk {
@@ -18,11 +20,18 @@ pub(crate) struct OverlayDisk {
     above: MemDisk,
     /// What is below and was removed.
     hidden: Arc<Mutex<BTreeSet<PathBuf>>>,
+    /// Is told of what is opened.
+    progress: Option<Arc<Progress>>,
 }
 
 impl OverlayDisk {
     pub(crate) fn new(below: Arc<dyn Disk>) -> Self {
-        Self { below, above: MemDisk::new(), hidden: Arc::default() }
+        Self { below, above: MemDisk::new(), hidden: Arc::default(), progress: None }
+    }
+
+    /// One that tells of what is opened.
+    pub(crate) fn watched(below: Arc<dyn Disk>, progress: &Arc<Progress>) -> Self {
+        Self { progress: Some(Arc::clone(progress)), ..Self::new(below) }
     }
 
     /// Takes a file that is below out of sight, or back.
@@ -65,6 +74,9 @@ impl OverlayDisk {
 
 impl Disk for OverlayDisk {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
+        if let Some(progress) = &self.progress {
+            progress.open(path);
+        }
         match self.above.open(path, false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             opened => return opened,

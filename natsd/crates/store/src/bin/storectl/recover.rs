@@ -13,10 +13,11 @@ use natsd_store::journal::{
     incarnation,
 };
 use natsd_store::raft_log::RaftLog;
-use natsd_store::{ConsumerStore, Disk, FileStore, RealDisk};
+use natsd_store::{ConsumerStore, Disk, FileStore, IndexFile, RealDisk};
 use serde_json::json;
 
 use crate::assets::{Asset, Assets, Kind, Problem, StreamDescription, now, salt};
+use crate::guard::store_dir_of;
 use crate::{Context, explain};
 
 /// What was done.
@@ -46,6 +47,9 @@ impl From<JournalError> for Stop {
 pub(crate) fn run(context: &Context, dir: &Path, out: &mut dyn Write) -> io::Result<bool> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new());
     let assets = Assets::find(disk.as_ref(), dir)?;
+    if assets.journals.is_empty() {
+        refuse_part(&disk, dir)?;
+    }
     let mut report = Report { problems: assets.problems, ..Report::default() };
     let mut recoveries = Vec::new();
     for journal in &assets.journals {
@@ -55,6 +59,7 @@ pub(crate) fn run(context: &Context, dir: &Path, out: &mut dyn Write) -> io::Res
             let text = format!("damaged: what follows position {} is lost", damage.last.0);
             report.notes.push(Problem::new(&damage.path, text));
         }
+        report.notes.extend(recovery.corrected().iter().map(Problem::of_correction));
         recoveries.push(recovery);
     }
     let mut known = BTreeSet::new();
@@ -79,6 +84,21 @@ pub(crate) fn run(context: &Context, dir: &Path, out: &mut dyn Write) -> io::Res
     Ok(report.problems.is_empty())
 }
 
+/// Refuses to recover a part of a store without its journal: that may have what is missing in it.
+fn refuse_part(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<()> {
+    let Some(store_dir) = store_dir_of(dir) else { return Ok(()) };
+    for journal in Assets::find(disk.as_ref(), &store_dir)?.journals {
+        let recovery = Recovery::scan(Arc::clone(disk), &journal);
+        if recovery.map_err(|error| io::Error::other(explain(&error)))?.is_empty() {
+            continue;
+        }
+        let (journal, store_dir) = (journal.display(), store_dir.display());
+        let text = format!("{journal}: the journal is not empty; recover all of {store_dir}");
+        return Err(io::Error::other(text));
+    }
+    Ok(())
+}
+
 impl Report {
     fn recover(
         &mut self,
@@ -89,7 +109,10 @@ impl Report {
         known: &mut BTreeSet<String>,
     ) -> Result<(), Problem> {
         let failed = |text: String| Problem::new(&asset.dir, text);
-        let description = asset.describe(context, disk.as_ref())?;
+        let mut description = asset.describe(context, disk.as_ref())?;
+        for path in &description.mended {
+            self.notes.push(Problem::new(path, "one bit was wrong and was made right"));
+        }
         let found = find(recoveries, &asset.journal_name);
         known.insert(asset.journal_name.clone());
         let mut changes = None;
@@ -105,14 +128,41 @@ impl Report {
                 self.notes.push(failed(text.to_owned()));
             }
         }
+        // An index that was written before these changes is of other blocks.
+        if changes.is_none_or(|(_, group)| group.changes == 0) {
+            self.note_index(context, disk, asset, &description)?;
+        }
         let store = asset.open(disk, &description, false)?;
         let count = match asset.kind {
             Kind::Stream => self.recover_stream(asset, store, changes),
             Kind::Group => self.recover_group(disk, asset, store, changes),
         };
         self.changes += count.map_err(failed)?;
+        if asset.renew(context, disk.as_ref(), &mut description)? {
+            // The index is sealed with the key that is gone.
+            let mut store = asset.open(disk, &description, false)?;
+            store.stop(now()).map_err(|error| failed(explain(&error)))?;
+        }
         for name in asset.consumers(disk.as_ref())? {
             self.recover_consumer(disk, asset, &description, &name, recoveries, known)?;
+        }
+        Ok(())
+    }
+
+    /// Says what the index knows otherwise than the blocks, which have no other damage. Opening the
+    /// stream makes right what one bit explains, and the index is written anew.
+    fn note_index(
+        &mut self,
+        context: &Context,
+        disk: &Arc<dyn Disk>,
+        asset: &Asset,
+        description: &StreamDescription,
+    ) -> Result<(), Problem> {
+        let mut scanned = asset.scan(context, disk, description)?;
+        if let IndexFile::Current(_) = scanned.index
+            && scanned.store.damaged().is_empty()
+        {
+            self.notes.extend(asset.compare_index(&mut scanned));
         }
         Ok(())
     }
@@ -120,8 +170,7 @@ impl Report {
     fn note_damage(&mut self, asset: &Asset, store: &FileStore) {
         for damage in store.damaged() {
             let path = asset.dir.join(format!("msgs/{}.blk", damage.block));
-            let text = format!("{} bytes at {} put aside", damage.size, damage.offset);
-            self.notes.push(Problem::new(&path, text));
+            self.notes.push(Problem::of_repair(&path, damage));
         }
     }
 

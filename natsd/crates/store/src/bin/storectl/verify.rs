@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use natsd_store::journal::Recovery;
 use natsd_store::raft_log::RaftFiles;
-use natsd_store::{DamageKind, Disk, Filter, RealDisk, StreamStore};
+use natsd_store::{Disk, FileStore, Filter, IndexFile, RealDisk, StreamStore};
 use serde_json::json;
 
 use crate::assets::{Asset, Assets, Kind, Problem};
+use crate::batches::{Batch, Batches};
 use crate::{Context, explain};
 
 /// What was looked at.
@@ -21,6 +22,8 @@ struct Report {
     messages: u64,
     /// Changes in the journal that are not in the files yet.
     changes: u64,
+    /// Batches that were being published.
+    batches: Vec<Batch>,
     problems: Vec<Problem>,
 }
 
@@ -28,49 +31,19 @@ pub(crate) fn run(context: &Context, dir: &Path, out: &mut dyn Write) -> io::Res
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::read_only());
     let assets = Assets::find(disk.as_ref(), dir)?;
     let mut report = Report { problems: assets.problems, ..Report::default() };
+    let progress = &context.progress;
     for journal in &assets.journals {
+        progress.begin(format!("journal {}", journal.display()));
         report.check_journal(&disk, journal);
     }
-    for asset in &assets.assets {
+    let count = assets.assets.len();
+    for (index, asset) in assets.assets.iter().enumerate() {
+        progress.begin(format!("{} of {count}: {} > {}", index + 1, asset.account, asset.name));
         report.check(context, &disk, asset);
     }
-    let is_fine = report.problems.is_empty();
-    if context.json {
-        let problems: Vec<_> = report
-            .problems
-            .iter()
-            .map(|problem| json!({ "path": problem.path, "problem": problem.text }))
-            .collect();
-        let report = json!({
-            "ok": is_fine,
-            "streams": report.streams,
-            "consumers": report.consumers,
-            "groups": report.groups,
-            "messages": report.messages,
-            "journal_changes": report.changes,
-            "problems": problems,
-        });
-        writeln!(out, "{report}")?;
-        return Ok(is_fine);
-    }
-    for problem in &report.problems {
-        writeln!(out, "{}: {}", problem.path.display(), problem.text)?;
-    }
-    writeln!(
-        out,
-        "{} streams with {} messages, {} consumers, {} RAFT groups, {} changes in the journal: {}",
-        report.streams,
-        report.messages,
-        report.consumers,
-        report.groups,
-        report.changes,
-        match report.problems.len() {
-            0 => "fine".to_owned(),
-            1 => "1 problem".to_owned(),
-            count => format!("{count} problems"),
-        }
-    )?;
-    Ok(is_fine)
+    progress.clear();
+    report.write(context, out)?;
+    Ok(report.problems.is_empty())
 }
 
 impl Report {
@@ -93,6 +66,7 @@ impl Report {
                         ),
                     );
                 }
+                self.problems.extend(recovery.corrected().iter().map(Problem::of_correction));
                 for path in recovery.unreadable() {
                     self.add(path, "not a segment of a journal, or torn in its first use");
                 }
@@ -110,10 +84,22 @@ impl Report {
             Err(problem) => return self.problems.push(problem),
         };
         for path in &description.mended {
-            self.add(path, "one bit is wrong; a server mends it");
+            self.add(path, "one bit is wrong; recovery makes it right");
         }
-        match asset.scan(disk, &description) {
-            Ok(mut store) => self.check_messages(asset, &mut store),
+        match asset.scan(context, disk, &description) {
+            Ok(mut scanned) => {
+                let count = self.check_messages(asset, &mut scanned.store);
+                self.messages += match &scanned.index {
+                    // Limits have removed the others.
+                    IndexFile::Current(index) => index.messages().min(count),
+                    IndexFile::Missing | IndexFile::Damaged | IndexFile::Outdated => count,
+                };
+                self.problems.append(&mut asset.compare_index(&mut scanned));
+                if asset.kind == Kind::Stream {
+                    let store = &mut scanned.store;
+                    self.add_batches(Batches::find(context, disk, asset, &description, store));
+                }
+            }
             Err(problem) => self.problems.push(problem),
         }
         if asset.kind == Kind::Group {
@@ -132,7 +118,8 @@ impl Report {
         }
     }
 
-    fn check_messages(&mut self, asset: &Asset, store: &mut natsd_store::FileStore) {
+    /// Reads all messages; how many there are.
+    fn check_messages(&mut self, asset: &Asset, store: &mut FileStore) -> u64 {
         let (mut next, mut count) = (0, 0);
         loop {
             match store.load_next(Filter::All, next) {
@@ -144,25 +131,13 @@ impl Report {
                 }
             }
         }
-        self.messages += count;
         let expected = store.state().messages;
         if count != expected {
             self.add(&asset.dir, format!("{count} messages are there, {expected} are counted"));
         }
         for damage in store.damaged() {
             let path = asset.dir.join(format!("msgs/{}.blk", damage.block));
-            let text = if damage.kind == DamageKind::Corrected {
-                format!(
-                    "one bit is wrong in the record at {}, after sequence {}; recovery makes it right",
-                    damage.offset, damage.after_seq
-                )
-            } else {
-                format!(
-                    "{} bytes at {} cannot be read, after sequence {}: {}",
-                    damage.size, damage.offset, damage.after_seq, damage.damage
-                )
-            };
-            self.add(&path, text);
+            self.problems.push(Problem::of_damage(&path, damage));
         }
         let lost = store.lost().len();
         if lost > 0 {
@@ -174,6 +149,7 @@ impl Report {
             );
             self.add(&asset.dir, text);
         }
+        count
     }
 
     fn check_raft(&mut self, disk: &Arc<dyn Disk>, asset: &Asset) {
@@ -187,5 +163,54 @@ impl Report {
         for error in checks.into_iter().flatten() {
             self.add(&asset.dir, explain(&error));
         }
+    }
+
+    fn add_batches(&mut self, found: Batches) {
+        self.problems.extend(found.problems);
+        for mut batch in found.batches {
+            self.problems.append(&mut batch.problems);
+            self.batches.push(batch);
+        }
+    }
+
+    fn write(&self, context: &Context, out: &mut dyn Write) -> io::Result<()> {
+        if context.json {
+            let problem =
+                |problem: &Problem| json!({ "path": problem.path, "problem": problem.text });
+            let report = json!({
+                "ok": self.problems.is_empty(),
+                "streams": self.streams,
+                "consumers": self.consumers,
+                "groups": self.groups,
+                "messages": self.messages,
+                "journal_changes": self.changes,
+                "batches": self.batches.iter().map(Batch::to_json).collect::<Vec<_>>(),
+                "problems": self.problems.iter().map(problem).collect::<Vec<_>>(),
+            });
+            return writeln!(out, "{report}");
+        }
+        for problem in &self.problems {
+            writeln!(out, "{}: {}", problem.path.display(), problem.text)?;
+        }
+        if context.quiet {
+            return Ok(());
+        }
+        for batch in &self.batches {
+            writeln!(out, "{}: a batch of {batch}", batch.dir.display())?;
+        }
+        writeln!(
+            out,
+            "{} streams with {} messages, {} consumers, {} RAFT groups, {} changes in the journal: {}",
+            self.streams,
+            self.messages,
+            self.consumers,
+            self.groups,
+            self.changes,
+            match self.problems.len() {
+                0 => "fine".to_owned(),
+                1 => "1 problem".to_owned(),
+                count => format!("{count} problems"),
+            }
+        )
     }
 }

@@ -165,7 +165,10 @@ impl Pair {
     fn restart(&mut self, how: Restart) {
         self.trace(&format!("{how:?}"));
         match how {
-            Restart::Stopped => self.file.stop(self.now).unwrap(),
+            Restart::Stopped => {
+                self.file.stop(self.now).unwrap();
+                assert_eq!(compare::differences(&self.disk, &self.file_config), []);
+            }
             Restart::Killed => self.file.flush().unwrap(),
             Restart::Scanned => {
                 self.file.stop(self.now).unwrap();
