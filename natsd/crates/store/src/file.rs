@@ -226,6 +226,8 @@ pub struct FileStore {
     flushed: usize,
     /// Messages of the last block from here on are in no sum of their sizes.
     summed: usize,
+    /// Some of the others may be in none either: a Go server wrote them.
+    is_partly_summed: bool,
     /// Some of what was flushed is not durable yet.
     needs_sync: bool,
     /// Nothing says yet that what was written last is durable.
@@ -293,6 +295,7 @@ impl FileStore {
             file_key: None,
             flushed: 0,
             summed: 0,
+            is_partly_summed: false,
             needs_sync: false,
             needs_marker: false,
             has_marker: false,

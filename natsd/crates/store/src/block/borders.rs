@@ -30,15 +30,13 @@ pub(crate) const SUM_SIZE: usize = EMPTY_RECORD_SIZE + BODY_SIZE;
 const HEADERS_START: &[u8] = b"NATS/1.0";
 const HEADERS_END: &[u8] = b"\r\n\r\n";
 
-fn mix(value: u64) -> u64 {
-    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    value ^ (value >> 31)
-}
-
-fn mix_sizes(offset: usize, subject_size: u64, headers_size: u64) -> u64 {
-    let sizes = subject_size << 32 | headers_size;
-    mix(mix(offset as u64 + 1).wrapping_add(sizes).wrapping_add(0x9E37_79B9_7F4A_7C15))
+/// A product folded onto itself, as in wyhash.
+#[expect(clippy::cast_possible_truncation, reason = "the other half is folded onto this one")]
+const fn mix_sizes(offset: usize, subject_size: u64, headers_size: u64) -> u64 {
+    let place = offset as u64 ^ 0xBF58_476D_1CE4_E5B9;
+    let sizes = (subject_size << 32 | headers_size) ^ 0x94D0_49BB_1331_11EB;
+    let product = place as u128 * sizes as u128;
+    (product >> 64) as u64 ^ product as u64
 }
 
 /// What a message at `offset` of its block adds to a sum.
@@ -131,13 +129,19 @@ impl Borders {
     }
 
     /// Adds the next record of the block.
+    #[inline]
     pub(crate) fn add(&mut self, offset: usize, size: usize, record: &Record<'_>) {
         self.end = offset + size;
         if record.kind == RecordKind::Message {
             self.first_message.get_or_insert(offset);
             self.sum ^= border_of(offset, record);
-            return;
+        } else {
+            self.add_other(offset, size, record);
         }
+    }
+
+    #[inline(never)]
+    fn add_other(&mut self, offset: usize, size: usize, record: &Record<'_>) {
         if !record.subject.is_empty() {
             self.misshapen.push(offset);
         }

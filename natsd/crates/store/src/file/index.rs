@@ -355,6 +355,7 @@ impl FileStore {
         // A store that was stopped in good order says at the end that it is durable.
         self.has_marker = self.ends_with_marker(index.last_block, size);
         self.needs_marker = !self.has_marker;
+        self.is_partly_summed = self.needs_marker;
         self.needs_sync = self.needs_marker && size > 0;
         // It does not say which of the sequences before the first are told to be removed.
         self.is_head_untold = self.state.first_seq > 1;

@@ -509,7 +509,7 @@ impl FileStore {
         block.last_hash = records.last_chunk().copied().unwrap_or_default();
         let borders = &scanned.borders;
         if is_last {
-            self.summed = borders.tail();
+            (self.summed, self.is_partly_summed) = (borders.tail(), borders.has_unsummed());
         }
         if scanned.damaged.is_empty() {
             self.keep_sum(number, borders, records, is_last);

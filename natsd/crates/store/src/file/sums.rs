@@ -135,7 +135,8 @@ impl FileStore {
 
     /// The same for the last block, when all of it is in memory and has messages of a Go server.
     pub(super) fn write_last_sum(&self) {
-        if let Some(block) = self.blocks.back()
+        if self.is_partly_summed
+            && let Some(block) = self.blocks.back()
             && let Some(cache) = block.cache.as_ref().filter(|cache| cache.start == 0)
         {
             let borders = Borders::of(&cache.records);

@@ -90,7 +90,7 @@ impl FileStore {
         self.next_number += 1;
         self.blocks.push_back(block);
         (self.file, self.file_key) = (None, None);
-        (self.flushed, self.summed) = (0, 0);
+        (self.flushed, self.summed, self.is_partly_summed) = (0, 0, false);
         self.needs_sync = false;
         // The first flush sees to it.
         (self.needs_marker, self.has_marker) = (true, true);
