@@ -158,17 +158,38 @@ fn block(input: &mut Input<'_>, number: u32, made: &mut Made) -> Vec<u8> {
             }
         };
         let is_message = kind == RecordKind::Message;
+        let sums = if kind == RecordKind::Tombstone && of == 0 && what & 64 != 0 {
+            made.is_natural = false;
+            sums(input, out.len())
+        } else {
+            Vec::new()
+        };
         let record = Record {
             seq: of,
             timestamp: Timestamp(NOW.0 - 1_000_000_000 * i64::from(input.byte() % 10)),
             kind,
             subject: if is_message { pick(SUBJECTS, what >> 3) } else { b"" },
             headers: if is_message { pick(HEADERS, what >> 5) } else { b"" },
-            body: if kind == RecordKind::Erased { b"" } else { pick(BODIES, what >> 4) },
+            body: match kind {
+                RecordKind::Erased => b"",
+                _ if !sums.is_empty() => &sums,
+                _ => pick(BODIES, what >> 4),
+            },
         };
         record.encode(&hash, &mut out).expect("it is small");
     }
     out
+}
+
+/// What a record with the sums of a write says, at its place: anything else about it may be wrong.
+fn sums(input: &mut Input<'_>, at: usize) -> Vec<u8> {
+    let mut body = b"natsd.b1".to_vec();
+    body.extend(u32::try_from(at).expect("it is small").to_le_bytes());
+    let from = usize::from(input.byte());
+    body.extend(u32::try_from(from.min(at + 1)).expect("it is small").to_le_bytes());
+    body.extend(input.take(24));
+    body.resize(40, 0);
+    body
 }
 
 /// Every message that is said to be there can be read, or it was found to be damaged just now.

@@ -192,6 +192,12 @@ impl BlockCache {
         }
     }
 
+    /// Puts in records in which a bit was made right.
+    pub(super) fn correct(&mut self, records: Vec<u8>) {
+        self.records = records;
+        self.index = None;
+    }
+
     /// Forgets the message of `seq`.
     pub(super) fn remove(&mut self, seq: u64) {
         if let Some(slot) = self.slots.place(seq) {

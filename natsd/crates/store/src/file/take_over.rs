@@ -15,6 +15,9 @@ use super::{Compression, DamageKind, Damaged, FileStore, FileStoreError};
 use crate::block::{Borders, Damage, Record, flip_subject_size, near_subjects, subject_of};
 use crate::stream_store::StoreError;
 
+/// If there are more the index is wrong, not a bit.
+const CANDIDATES_MAX: usize = 1000;
+
 /// A message that would have the subject `subject` if the bit `bit` of its size were another one.
 #[derive(Debug)]
 struct Candidate {
@@ -67,13 +70,10 @@ impl FileStore {
     /// Makes right what the index says is wrong, if it can only be one bit of one message. Otherwise
     /// what may be wrong is said.
     fn correct_subjects(&mut self, told: &SubjectTree<SubjectInfo>) -> Result<(), StoreError> {
-        let total = |subjects: &SubjectTree<SubjectInfo>, subject: &[u8]| {
-            subjects.get(subject).map_or(0, |info| info.total)
-        };
         // How many messages a subject has less than the index says.
         let mut missing: HashMap<Vec<u8>, u64> = HashMap::new();
         told.for_each(|subject, info| {
-            let missed = info.total.saturating_sub(total(&self.subjects, subject));
+            let missed = info.total.saturating_sub(total_of(&self.subjects, subject));
             if missed > 0 {
                 missing.insert(subject.to_vec(), missed);
             }
@@ -81,29 +81,14 @@ impl FileStore {
         if missing.is_empty() {
             return Ok(());
         }
-        let mut candidates = Vec::new();
-        for index in 0..self.blocks.len() {
-            self.load_block(index, 0)?;
-            let cache = self.blocks.get(index).and_then(|block| block.cache.as_ref());
-            for (seq, bytes) in cache.iter().flat_map(|cache| cache.range(0, u64::MAX)) {
-                let subject = subject_of(bytes);
-                // Messages without a subject are not counted.
-                if subject.is_empty() || total(&self.subjects, subject) > total(told, subject) {
-                    let near = near_subjects(bytes).filter(|(_, near)| missing.contains_key(*near));
-                    candidates.extend(near.map(|(bit, near)| Candidate {
-                        block: index,
-                        seq,
-                        bit,
-                        subject: near.to_vec(),
-                    }));
-                }
-            }
-        }
+        let candidates = self.find_candidates(told, &missing)?;
+        let is_all = candidates.len() < CANDIDATES_MAX;
         let mut is_corrected = false;
         for candidate in &candidates {
             let of_subject = candidates.iter().filter(|other| other.subject == candidate.subject);
             let of_message = candidates.iter().filter(|other| other.seq == candidate.seq);
-            let is_certain = missing.get(&candidate.subject) == Some(&(of_subject.count() as u64))
+            let is_certain = is_all
+                && missing.get(&candidate.subject) == Some(&(of_subject.count() as u64))
                 && of_message.count() == 1;
             is_corrected |= self.correct_subject(candidate, is_certain)?;
         }
@@ -111,6 +96,39 @@ impl FileStore {
             self.subjects = self.count_subjects()?;
         }
         Ok(())
+    }
+
+    /// The messages that may be those that the index has under another subject.
+    fn find_candidates(
+        &mut self,
+        told: &SubjectTree<SubjectInfo>,
+        missing: &HashMap<Vec<u8>, u64>,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let mut candidates = Vec::new();
+        for index in 0..self.blocks.len() {
+            self.load_block(index, 0)?;
+            let cache = self.blocks.get(index).and_then(|block| block.cache.as_ref());
+            for (seq, bytes) in cache.iter().flat_map(|cache| cache.range(0, u64::MAX)) {
+                let subject = subject_of(bytes);
+                // Messages without a subject are not counted.
+                let may_be_one = subject.is_empty()
+                    || total_of(&self.subjects, subject) > total_of(told, subject);
+                if !may_be_one {
+                    continue;
+                }
+                let near = near_subjects(bytes).filter(|(_, near)| missing.contains_key(*near));
+                candidates.extend(near.map(|(bit, near)| Candidate {
+                    block: index,
+                    seq,
+                    bit,
+                    subject: near.to_vec(),
+                }));
+                if candidates.len() >= CANDIDATES_MAX {
+                    return Ok(candidates);
+                }
+            }
+        }
+        Ok(candidates)
     }
 
     /// Makes the subject of a message right, or says that it may be wrong; whether it was the first.
@@ -123,32 +141,42 @@ impl FileStore {
         let cache = self.load_block(index, 0)?;
         let Some(place) = cache.range_of(seq) else { return Ok(false) };
         let (hash, mut records) = (cache.hash.clone(), cache.records.clone());
-        let Some(block) = self.blocks.get_mut(index) else { return Ok(false) };
-        let number = block.number;
-        let kind = if is_certain { DamageKind::Corrected } else { DamageKind::Doubtful };
-        self.damaged.push(Damaged {
-            block: number,
-            offset: place.start,
-            size: place.len(),
-            after_seq: seq,
-            damage: Damage::Sizes,
-            kind,
-        });
-        if !is_certain || !flip_subject_size(&hash, &mut records, place.start, bit) {
+        let Some(number) = self.blocks.get(index).map(|block| block.number) else {
             return Ok(false);
+        };
+        let (offset, size) = (place.start, place.len());
+        let is_right = is_certain
+            && flip_subject_size(&hash, &mut records, offset, bit)
+            && self.write_right(index, number, &records);
+        let kind = if is_right { DamageKind::Corrected } else { DamageKind::Doubtful };
+        let damage = Damage::Sizes;
+        self.damaged.push(Damaged { block: number, offset, size, after_seq: seq, damage, kind });
+        if is_right
+            && let Some(cache) = self.blocks.get_mut(index).and_then(|block| block.cache.as_mut())
+        {
+            cache.correct(records);
         }
-        if let Some(cache) = &mut block.cache {
-            cache.records.clone_from(&records);
-        }
-        if !self.is_stopped {
-            let is_last = index + 1 == self.blocks.len();
-            let compression =
-                if is_last { Compression::None } else { self.file_config.compression };
-            self.write_block(number, &records, compression)?;
-            if !is_last {
-                self.write_sum(number, &records, Borders::of(&records).whole());
-            }
-        }
-        Ok(true)
+        Ok(is_right)
     }
+
+    /// Writes a block with a right bit, and its sum; whether the next one who reads it finds that.
+    fn write_right(&mut self, index: usize, number: u32, records: &[u8]) -> bool {
+        if self.is_stopped {
+            return true; // It is looked at once more by whoever may write.
+        }
+        let is_last = index + 1 == self.blocks.len();
+        let compression = if is_last { Compression::None } else { self.file_config.compression };
+        let written = self.write_block(number, records, compression);
+        if self.note(written).is_none() {
+            return false;
+        }
+        if !is_last {
+            self.write_sum(number, records, Borders::of(records).whole());
+        }
+        true
+    }
+}
+
+fn total_of(subjects: &SubjectTree<SubjectInfo>, subject: &[u8]) -> u64 {
+    subjects.get(subject).map_or(0, |info| info.total)
 }

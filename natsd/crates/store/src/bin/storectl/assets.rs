@@ -388,6 +388,7 @@ impl Asset {
             block_size: FileStoreConfig::block_size_of(bytes_max, keeps_all, is_encrypted),
             compression,
             read_only,
+            trusts_go: read_only, // A listing reads no blocks.
             keys: keys.map(|keys| FileStoreKeys { keys, random: shared_random() }),
             ..FileStoreConfig::new(&self.name)
         };
