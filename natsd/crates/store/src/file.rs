@@ -228,6 +228,8 @@ pub struct FileStore {
     summed: usize,
     /// Some of the others may be in none either: a Go server wrote them.
     is_partly_summed: bool,
+    /// The file of the last block was compressed when it was scanned.
+    is_last_compressed: bool,
     /// Some of what was flushed is not durable yet.
     needs_sync: bool,
     /// Nothing says yet that what was written last is durable.
@@ -296,6 +298,7 @@ impl FileStore {
             flushed: 0,
             summed: 0,
             is_partly_summed: false,
+            is_last_compressed: false,
             needs_sync: false,
             needs_marker: false,
             has_marker: false,

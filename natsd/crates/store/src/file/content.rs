@@ -34,6 +34,7 @@ pub(super) struct Content {
     pub(super) missing: u64,
     /// Its key does not open.
     pub(super) is_closed: bool,
+    pub(super) is_compressed: bool,
 }
 
 /// The records of the block file `bytes`.
@@ -50,7 +51,8 @@ fn decompress(input: &[u8]) -> Content {
     let claimed = take_unsigned(&mut input).filter(|&size| size <= SIZE_MAX);
     let parts = input.split_last_chunk::<HASH_SIZE>();
     let (Some(size), Some((stream, last_hash))) = (claimed, parts) else {
-        return Content { missing: claimed.unwrap_or(1).max(1), ..Content::default() };
+        let missing = claimed.unwrap_or(1).max(1);
+        return Content { missing, is_compressed: true, ..Content::default() };
     };
     let mut records = Vec::new();
     let size_left = usize::try_from(size.saturating_sub(HASH_SIZE as u64)).unwrap_or(usize::MAX);
@@ -60,7 +62,7 @@ fn decompress(input: &[u8]) -> Content {
         records.extend(last_hash);
     }
     let missing = if is_whole { 0 } else { size.saturating_sub(records.len() as u64).max(1) };
-    Content { records, missing, is_closed: false }
+    Content { records, missing, is_closed: false, is_compressed: true }
 }
 
 /// Reads at most `size_max` bytes, to the end or to the first failure; whether it was the end.

@@ -509,6 +509,7 @@ impl FileStore {
         block.last_hash = records.last_chunk().copied().unwrap_or_default();
         let borders = &scanned.borders;
         if is_last {
+            self.is_last_compressed = content.is_compressed;
             (self.summed, self.is_partly_summed) = (borders.tail(), borders.has_unsummed());
         }
         if scanned.damaged.is_empty() {
@@ -609,7 +610,8 @@ impl FileStore {
         }
         let len = self.disk.open(&path, false).and_then(|file| file.len());
         let len = len.map_err(|error| Self::read_error(&path, error))?;
-        if len == self.flushed as u64 {
+        // Compressed and plain it may have the same size.
+        if len == self.flushed as u64 && !self.is_last_compressed {
             return Ok(());
         }
         let (_, content) = self.read_content(last.number)?;

@@ -54,7 +54,7 @@ fn run(file_config: &FileStoreConfig, config: &StoreConfig, test: impl Fn(&mut F
     fixture.check();
 }
 
-fn new_keys(cipher: Cipher) -> FileStoreKeys {
+pub(super) fn new_keys(cipher: Cipher) -> FileStoreKeys {
     let random = random(7);
     let store = StoreKeys::new(cipher, b"key", None);
     let (keys, _) = StreamKeys::create(&store, "$G", "S", &mut |bytes| random(bytes));
