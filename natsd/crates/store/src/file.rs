@@ -257,6 +257,8 @@ pub struct FileStore {
     damaged: Vec<Damaged>,
     failure: Option<StoreError>,
     is_stopped: bool,
+    /// Everything is being scanned because a block was not what it was thought to be.
+    is_rebuilding: bool,
     prng: Prng,
 }
 
@@ -313,6 +315,7 @@ impl FileStore {
             scratch: Vec::new(),
             damaged: Vec::new(),
             failure: None,
+            is_rebuilding: false,
         };
         store.recover(now)?;
         Ok(store)

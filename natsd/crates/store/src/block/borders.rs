@@ -142,7 +142,9 @@ impl Borders {
 
     #[inline(never)]
     fn add_other(&mut self, offset: usize, size: usize, record: &Record<'_>) {
-        if !record.subject.is_empty() {
+        // Sequence 0 may be anything.
+        let has_subject = !record.subject.is_empty();
+        if has_subject && (record.kind == RecordKind::Tombstone || record.seq > 0) {
             self.misshapen.push(offset);
         }
         let Some(said) = Said::read(record) else { return };
@@ -192,10 +194,10 @@ impl Borders {
         !self.unsummed.is_empty()
     }
 
-    /// Whether something is wrong that may be made right. `said` is what a sum beside the block
+    /// Whether something is wrong that can be made right. `said` is what a sum beside the block
     /// says of all messages.
-    pub(crate) fn has_wrong(&self, block: &[u8], said: Option<u64>) -> bool {
-        !self.wrong_bits(block, said).is_empty()
+    pub(crate) fn has_wrong(&self, hash: &BlockHash, block: &[u8], said: Option<u64>) -> bool {
+        self.wrong_bits(block, said).iter().any(|wrong| wrong.is_it(hash, block))
     }
 
     /// Whether a sum agrees with the messages around `offset`.
@@ -241,6 +243,17 @@ struct WrongBit {
     /// Of the block.
     byte: usize,
     bit: u32,
+}
+
+impl WrongBit {
+    /// Whether the record is a good one with the other bit.
+    fn is_it(self, hash: &BlockHash, block: &[u8]) -> bool {
+        let bytes = rest(block, self.record);
+        let size = Record::decode_checked(bytes).map_or(0, |(_, size)| size);
+        let mut record = bytes.get(..size).unwrap_or_default().to_vec();
+        flip(&mut record, Self { record: 0, byte: self.byte - self.record, ..self });
+        Record::decode(hash, &record).is_ok()
+    }
 }
 
 fn rest(block: &[u8], offset: usize) -> &[u8] {
@@ -338,11 +351,9 @@ pub(crate) fn correct_borders(hash: &BlockHash, block: &mut [u8], said: Option<u
     // The sum beside the block is looked at when those in it are right.
     for _ in 0..2 {
         for wrong in Borders::of(block).wrong_bits(block, said) {
-            flip(block, wrong);
-            if Record::decode(hash, rest(block, wrong.record)).is_ok() {
-                corrected.push(wrong.record);
-            } else {
+            if wrong.is_it(hash, block) {
                 flip(block, wrong);
+                corrected.push(wrong.record);
             }
         }
     }

@@ -136,7 +136,7 @@ impl FileStore {
         }
         borders.end(records.len());
         let said = self.said_beside(number, &borders, &records);
-        if !is_known && borders.has_wrong(&records, said) {
+        if !is_known && borders.has_wrong(&cache.hash, &records, said) {
             return Ok(None);
         }
         cache.records = records;
@@ -159,8 +159,14 @@ impl FileStore {
 
     /// A block is not what it was thought to be.
     fn found_damage(&mut self) -> Result<(), StoreError> {
+        if self.is_rebuilding {
+            return Err(StoreError::Damaged); // The disk says something else each time.
+        }
         let (first_seq, deleted) = (self.state.first_seq, self.deleted.clone());
-        self.rebuild()?;
+        self.is_rebuilding = true;
+        let rebuilt = self.rebuild();
+        self.is_rebuilding = false;
+        rebuilt?;
         // What was removed stays removed, even if what is damaged is the record that said so.
         while !self.is_stopped && self.state.messages > 0 && self.state.first_seq < first_seq {
             self.remove_message(self.state.first_seq, true)?;

@@ -390,8 +390,8 @@ impl FileStore {
             let scanned = scan.read(number, &hash, &content, end);
             attempts += 1;
             let said = self.said_beside(number, &scanned.borders, &content.records);
-            let is_right =
-                scanned.damaged.is_empty() && !scanned.borders.has_wrong(&content.records, said);
+            let is_right = scanned.damaged.is_empty()
+                && !scanned.borders.has_wrong(&hash, &content.records, said);
             if is_right || attempts > READ_ATTEMPTS {
                 return Ok((content, scanned));
             }
