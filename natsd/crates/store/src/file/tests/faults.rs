@@ -60,7 +60,12 @@ pub(super) fn stream(
 ) -> (Vec<(PathBuf, Vec<u8>)>, Messages, StoreConfig) {
     let disk = MemDisk::new();
     let file_config = FileStoreConfig { compression, ..small(260) };
-    let config = StoreConfig { allow_message_ttl: true, ..StoreConfig::default() };
+    let config = StoreConfig {
+        allow_message_ttl: true,
+        allow_message_schedules: true,
+        sources: vec![b"ORIGIN > >".to_vec()],
+        ..StoreConfig::default()
+    };
     let mut store = open(&disk, &file_config, &config, START);
     let headers = "NATS/1.0\r\nNats-TTL: 1h\r\n\r\n";
     for number in 0..12_i64 {
@@ -75,6 +80,13 @@ pub(super) fn stream(
         assert!(headers.len().is_power_of_two());
         put(&mut store, Timestamp(START.0 + 80_000_000), "s.1", headers, "NATS/1.0\r\n\r\n");
     }
+    for (subject, line) in [
+        ("s.timer", "Nats-Schedule: @at 2023-11-14T22:13:21Z\r\nNats-Schedule-Target: s.1"),
+        ("s.2", "Nats-Stream-Source: ORIGIN 7 > > s.1 ID"),
+    ] {
+        let headers = format!("NATS/1.0\r\n{line}\r\n\r\n");
+        put(&mut store, Timestamp(START.0 + 85_000_000), subject, &headers, "");
+    }
     put(&mut store, Timestamp(START.0 + 90_000_000), "s.last", "", "end");
     assert!(store.remove(5).unwrap());
     let messages = messages_of(&mut store);
@@ -83,8 +95,9 @@ pub(super) fn stream(
         End::Killed => store.flush().unwrap(),
     }
     let mut files = Vec::new();
-    for dir in ["msgs", "sums"].map(|dir| Path::new(DIR).join(dir)) {
-        for entry in disk.list(&dir).into_iter().flatten() {
+    for dir in ["", "msgs", "sums"].map(|dir| Path::new(DIR).join(dir)) {
+        let entries = disk.list(&dir).into_iter().flatten();
+        for entry in entries.filter(|entry| !entry.is_dir) {
             let path = dir.join(entry.name);
             let bytes = disk.open(&path, false).unwrap().read_all().unwrap();
             files.push((path, bytes));
@@ -123,7 +136,14 @@ fn one_wrong_bit_in_any_file_costs_nothing() {
 
 fn check_every_bit(end: End) {
     let (files, messages, config) = stream(Compression::None, end);
-    assert!(files.len() >= 6, "{files:?}");
+    let names: Vec<_> = files.iter().filter_map(|(path, _)| path.file_name()?.to_str()).collect();
+    assert!(names.contains(&"1.blk") && names.contains(&"6.blk"), "{names:?}");
+    let caches = ["index.db", "thw.db", "sched.db", "sources.db"];
+    assert!(caches.iter().all(|cache| names.contains(cache) == (end == End::Stopped)), "{names:?}");
+    let mut store = open(&disk_with(&files), &small(260), &config, START);
+    let said = (store.next_schedule(), store.sources(), store.next_expiration());
+    assert!(said.0.is_some() && said.1.len() == 1 && said.2.is_some());
+    assert_eq!(messages_of(&mut store), messages);
     for at in 0..files.len() {
         for bit in 0..files[at].1.len() * 8 {
             let mut damaged = files.clone();
@@ -135,6 +155,8 @@ fn check_every_bit(end: End) {
             assert_eq!(found, messages, "{name} bit {bit}");
             assert!(store.lost().is_empty(), "{name} bit {bit}");
             assert_eq!(store.failure(), None);
+            let found = (store.next_schedule(), store.sources(), store.next_expiration());
+            assert_eq!(found, said, "{name} bit {bit}");
             let is_said =
                 store.damaged().iter().any(|damaged| damaged.kind == DamageKind::Corrected);
             assert_eq!(is_said, name.ends_with(".blk"), "{name} bit {bit}");
