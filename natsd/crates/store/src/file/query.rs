@@ -84,15 +84,15 @@ impl FileStore {
                 Err(StoreError::Damaged) => return Ok(None),
                 other => other?,
             };
-            // Behind what was flushed there may be a part of what could not be.
-            let end = if is_last { self.flushed } else { content.records.len() };
-            let start = partial.map_or(end, |cache| cache.start);
             if is_known
                 && let Some((_, right)) =
                     self.corrected_file(number, &self.hash_of_block(number))?
             {
                 content = right;
             }
+            // Behind what was flushed there may be a part of what could not be.
+            let end = if is_last { self.flushed } else { content.records.len() };
+            let start = partial.map_or(end, |cache| cache.start);
             if (content.missing > 0 || content.records.len() < start) && !is_known {
                 return Ok(None);
             }

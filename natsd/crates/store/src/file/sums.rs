@@ -4,7 +4,7 @@
 //!
 //! - `N` is the sum of the sizes in a block that a Go server wrote, made when the block was read, so
 //!   what goes wrong from then on is found. It counts while it fits the block's size and last hash.
-//! - `N.file` is the [`LocatingSum`] of a compressed block as it is on disk: one wrong bit makes
+//! - `N.file` is the [`LocatingSum`] of a compressed block's file, decrypted: one wrong bit makes
 //!   all behind it unreadable. It counts while it fits the size of the file.
 //!
 //! They are not synced: without them less is found and made right, no more.
@@ -65,7 +65,7 @@ impl FileStore {
         self.write_with_hash(&self.sum_path(number), content);
     }
 
-    /// Writes the sum of a block file with this content.
+    /// Writes the sum of a block file with this content, which is not encrypted yet.
     pub(super) fn write_file_sum(&self, number: u32, file: &[u8]) {
         let LocatingSum { total, weighted } = LocatingSum::of(file);
         let mut content = FILE_MAGIC.to_vec();
@@ -75,27 +75,19 @@ impl FileStore {
         self.write_with_hash(&self.file_sum_path(number), content);
     }
 
-    /// Makes the one bit of a block file right that its sum says is wrong; whether there is one. It
-    /// may not be the only one, so the caller looks whether the content is good then.
-    fn correct_file(&self, number: u32, file: &mut [u8]) -> bool {
-        let Some(content) = self.read_with_hash(&self.file_sum_path(number)) else { return false };
-        let Some(words) = content.strip_prefix(FILE_MAGIC) else { return false };
+    /// The byte and the bit of a decrypted block file that its sum says is wrong. It may not be the
+    /// only one.
+    fn wrong_bit_of(&self, number: u32, file: &[u8]) -> Option<(usize, u32)> {
+        let content = self.read_with_hash(&self.file_sum_path(number))?;
+        let words = content.strip_prefix(FILE_MAGIC)?;
         let mut words = words.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
-        let (Some(size), Some(total), Some(weighted)) = (words.next(), words.next(), words.next())
-        else {
-            return false;
-        };
+        let (size, total, weighted) = (words.next()?, words.next()?, words.next()?);
         if size != file.len() as u64 {
-            return false;
+            return None;
         }
         match (LocatingSum { total, weighted }).compare(file) {
-            Difference::Bit { index, bit } => {
-                if let Some(byte) = file.get_mut(index) {
-                    *byte ^= 1 << bit;
-                }
-                true
-            }
-            Difference::None | Difference::Sum(_) | Difference::Many => false,
+            Difference::Bit { index, bit } => Some((index, bit)),
+            Difference::None | Difference::Sum(_) | Difference::Many => None,
         }
     }
 
@@ -106,14 +98,18 @@ impl FileStore {
         hash: &BlockHash,
     ) -> Result<Option<(Vec<u8>, Content)>, StoreError> {
         let mut file = self.disk.open(&self.block_path(number), false)?.read_all()?;
-        if !self.correct_file(number, &mut file) {
-            return Ok(None);
-        }
         let mut plain = file.clone();
         match self.key_state(number)? {
             KeyState::None => {}
             KeyState::Key(key) => key.apply(0, &mut plain),
             KeyState::Bad(_) => return Ok(None),
+        }
+        let Some((index, bit)) = self.wrong_bit_of(number, &plain) else { return Ok(None) };
+        // A stream cipher: the same bit is wrong in both.
+        for bytes in [&mut file, &mut plain] {
+            if let Some(byte) = bytes.get_mut(index) {
+                *byte ^= 1 << bit;
+            }
         }
         let content = content::of(hash, plain);
         let is_good = content.missing == 0

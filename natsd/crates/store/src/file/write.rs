@@ -430,12 +430,14 @@ impl FileStore {
         compression: Compression,
     ) -> Result<(), StoreError> {
         let key = self.block_key(number)?;
-        let bytes = self.encode_block(records, compression, key.as_ref());
-        self.write_file(&self.block_path(number), &bytes)?;
+        let mut bytes = self.encode_block(records, compression, None);
         if compression != Compression::None {
             self.write_file_sum(number, &bytes);
         }
-        Ok(())
+        if let Some(key) = key {
+            key.apply(0, &mut bytes);
+        }
+        self.write_file(&self.block_path(number), &bytes)
     }
 
     /// Puts other records into a block: all or none of them are there after a crash. What the

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::content::check_answers;
+use super::faults::messages_of;
 use super::*;
 use crate::crypt::{Cipher, StoreKeys, StreamKeys};
 use crate::disk::{Faults, SimDisk, Unsynced};
@@ -178,6 +179,57 @@ fn a_flipped_bit_of_a_key_costs_nothing() {
             let file = disk.open(&path, false).unwrap().read_all().unwrap();
             let key = keys().unwrap().keys.open_block_key(number, &file).unwrap();
             assert!(!key.was_mended(), "it was written anew");
+        }
+    }
+}
+
+/// Also where the key was changed since the block was compressed.
+#[test]
+fn a_flipped_bit_of_an_encrypted_block_costs_nothing() {
+    for (cipher, is_renewed) in
+        [(Cipher::ChaCha, false), (Cipher::ChaCha, true), (Cipher::Aes, false), (Cipher::Aes, true)]
+    {
+        let old = StoreKeys::new(cipher, b"old", None);
+        let (keys, meta_key) = StreamKeys::create(&old, "$G", "SECRET", &mut |bytes| bytes.fill(5));
+        let mut file_config = FileStoreConfig {
+            compression: Compression::S2,
+            keys: Some(FileStoreKeys { keys, random: random(3) }),
+            ..small(2000)
+        };
+        file_config.name = "SECRET".to_owned();
+        let disk = MemDisk::new();
+        let config = StoreConfig::default();
+        let mut store = open(&disk, &file_config, &config, START);
+        for number in 0..40 {
+            let message = NewMessage {
+                subject: b"s",
+                headers: b"",
+                body: &[number; 100],
+                seq: None,
+                timestamp: START,
+                ttl: None,
+                may_refuse: true,
+            };
+            store.store(message).unwrap();
+        }
+        store.flush().unwrap();
+        if is_renewed {
+            let new = StoreKeys::new(cipher, b"new", Some(b"old"));
+            file_config.keys = Some(stream_keys(&new, "SECRET", &meta_key));
+        }
+        let messages = messages_of(&mut open(&disk, &file_config, &config, START));
+        assert_eq!(messages.len(), 40);
+        for number in [1, 3] {
+            let file = disk.open(&block_path(number), false).unwrap();
+            let bytes = file.read_all().unwrap();
+            for bit in (0..bytes.len() * 8).step_by(37) {
+                let wrong = bytes[bit / 8] ^ 1 << (bit % 8);
+                file.write_all_at(&[wrong], bit as u64 / 8).unwrap();
+                let file_config = FileStoreConfig { read_only: true, ..file_config.clone() };
+                let mut store = open(&disk, &file_config, &config, START);
+                assert_eq!(messages_of(&mut store), messages, "block {number} bit {bit}");
+                file.write_all_at(&bytes, 0).unwrap();
+            }
         }
     }
 }
