@@ -27,9 +27,9 @@ use progress::Progress;
 
 /// Looks at a store directory of natsd or nats-server while no server uses it.
 ///
-/// A natsd that runs has its store directory locked: `recover` is refused then, and the other verbs
-/// say that what they see may be of the middle of a change. A nats-server takes no lock: nobody
-/// but you can know that it does not run.
+/// Whoever writes in a store directory holds its lock: while another process has it, `recover` is
+/// refused, and the other verbs say that what they see may be of the middle of a change. A
+/// nats-server takes no lock: nobody but you can know that it does not run.
 #[derive(Debug, Parser)]
 #[command(name = "storectl", version)]
 struct Cli {
@@ -68,7 +68,8 @@ enum Command {
     /// Makes the changes of the journal again, cuts torn ends, puts aside what is damaged and
     /// writes the indexes. Afterwards a nats-server may use the directory.
     ///
-    /// No server may use it meanwhile: it is refused beside a natsd, but cannot see a nats-server.
+    /// No server may use it meanwhile: it is refused while another process has the lock, but cannot
+    /// see a nats-server.
     Recover {
         /// The store directory.
         dir: PathBuf,
