@@ -1,9 +1,10 @@
 //! Whether `index.db` says what the blocks hold.
 //!
-//! A start takes the index's word and reads no block, so nobody else would see that the two do not
-//! agree. Above all this finds what no hash does: that of a record covers neither the size of the
-//! subject nor that of the headers. One flipped bit there moves the border between two parts, and
-//! the message has another subject, which a Go server's index shows alone.
+//! A start takes the word of natsd's own index and reads no block, so nobody else would see that the
+//! two do not agree; after a Go server `take_over.rs` looks at the subjects. Above all this finds
+//! what no hash does: that of a record covers neither the size of the subject nor that of the
+//! headers. One flipped bit there moves the border between two parts, and the message has another
+//! subject, which a Go server's index shows alone.
 //!
 //! Only what the index has is compared. Messages that a limit removed are gone from the index, and
 //! may still be in the blocks without a record that says so: limits remove them again.
