@@ -351,8 +351,12 @@ fn config_reload_account_users() {
     check_refused(&server, &user("gone", "soon"));
     for (name, account) in [("foo", "$G"), ("bar", "synadia"), ("baz", "nats.io")] {
         let _client = client(&server, &user(name, name));
-        let connz = server.get(&format!("/connz?auth=1&user={name}")).json();
-        assert_eq!(connz["connections"][0]["name_tag"], account, "{connz}");
+        // The connection that was closed may be listed a little longer.
+        let path = format!("/connz?auth=1&user={name}");
+        server.wait_monitor(&path, &format!("{name} in {account} alone"), |connz| {
+            let connections = connz["connections"].as_array()?;
+            (connections.len() == 1 && connections[0]["name_tag"] == account).then_some(())
+        });
     }
     let accounts = server.get("/accountz").json()["accounts"].to_string();
     assert!(!accounts.contains("gone"), "{accounts}");

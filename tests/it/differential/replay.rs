@@ -37,6 +37,7 @@ pub(super) fn replay(
     let mut server = Launch::new(binary).config(&transcript.config).try_start()?;
     let mut connections: BTreeMap<&str, Connection> = BTreeMap::new();
     let mut answers = Vec::new();
+    let asks_for_pings = transcript.config.contains("ping_interval");
     for step in &transcript.steps {
         let name = step.connection.as_str();
         if !connections.contains_key(name) {
@@ -59,11 +60,12 @@ pub(super) fn replay(
             Action::Pong => connection.pong(silence),
             Action::Eof => connection.eof(),
         };
-        answers.push(Answer {
-            line: step.line,
-            connection: name.to_owned(),
-            text: normalise(&bytes),
-        });
+        let mut text = normalise(&bytes);
+        if !asks_for_pings {
+            // On a busy machine a replay may outlast the two seconds before a server's first PING.
+            text = text.split_inclusive('\n').filter(|line| *line != "PING\\r\\n\n").collect();
+        }
+        answers.push(Answer { line: step.line, connection: name.to_owned(), text });
     }
     anyhow::ensure!(server.is_running(), "the server died:\n{}", server.log());
     Ok(answers)
