@@ -18,7 +18,7 @@ pub use certificates::{Authority, CertificateFiles, Names};
 pub use http::{Response, get, request};
 pub use oracle::oracle;
 pub use process::{Finished, Launch, Server, run, server_binary, target_dir, testing_go};
-pub use raw::{Duplex, RawClient, RawMessage, escape};
+pub use raw::{Duplex, FIRST_PING, RawClient, RawMessage, escape};
 pub use wait::{DEADLINE, pause, wait_until};
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! A NATS connection as a byte stream.
 //!
 //! Knows lines and the shape of MSG and HMSG, and nothing else: it never answers a PING and never
-//! reconnects. It hides nothing but a PING that nobody asked for: a server sends the first one two
-//! seconds after a client came, and on a busy machine a test may take that long.
+//! reconnects. It hides nothing but a PING that nobody asked for once [`FIRST_PING`] has passed: on
+//! a busy machine a test may take that long.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,6 +17,10 @@ pub trait Duplex: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Duplex for T {}
 
+/// A server sends its first PING no earlier than this after a client came, unless
+/// `ping_interval` is shorter (`firstClientPingInterval` in Go's server/client.go).
+pub const FIRST_PING: Duration = Duration::from_secs(2);
+
 const PING: &[u8] = b"PING\r\n";
 
 /// A connection to a server.
@@ -29,6 +33,8 @@ pub struct RawClient {
     pending: Vec<u8>,
     /// The server has closed its side.
     closed: bool,
+    /// Before the connection was made.
+    opened: Instant,
     /// The INFO that opened the connection.
     pub info: Value,
 }
@@ -77,12 +83,13 @@ impl RawClient {
     /// # Errors
     /// When the address does not accept.
     pub fn try_dial(address: SocketAddr) -> std::io::Result<Self> {
+        let opened = Instant::now();
         let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(DEADLINE))?;
         let socket = stream.try_clone()?;
         let stream = Box::new(stream);
-        Ok(Self { socket, stream, pending: Vec::new(), closed: false, info: Value::Null })
+        Ok(Self { socket, stream, pending: Vec::new(), closed: false, opened, info: Value::Null })
     }
 
     /// Puts a layer such as TLS between the protocol and the socket, in the middle of a
@@ -174,7 +181,19 @@ impl RawClient {
         let _ = self.socket.shutdown(std::net::Shutdown::Write);
     }
 
-    /// Reads one line that is no PING and returns it without its CRLF.
+    /// As if the connection were old enough for a PING.
+    #[cfg(test)]
+    pub(crate) fn aged(mut self) -> Self {
+        self.opened -= FIRST_PING;
+        self
+    }
+
+    /// Whether a PING may come that nobody asked for.
+    fn may_be_pinged(&self) -> bool {
+        self.opened.elapsed() >= FIRST_PING
+    }
+
+    /// Reads one line and returns it without its CRLF. Passes over PINGs.
     ///
     /// # Panics
     /// When the server closes or stays silent until the deadline.
@@ -182,7 +201,7 @@ impl RawClient {
     pub fn line(&mut self) -> String {
         loop {
             let line = self.any_line();
-            if line != "PING" {
+            if line != "PING" || !self.may_be_pinged() {
                 return line;
             }
         }
@@ -211,13 +230,14 @@ impl RawClient {
             if let Some(differs) = pairs.position(|(received, expected)| received != expected) {
                 let line = line_start(&self.pending, differs);
                 let rest = &self.pending[line..];
-                if rest.starts_with(PING) {
+                let may_be_pinged = self.may_be_pinged();
+                if may_be_pinged && rest.starts_with(PING) {
                     self.pending.drain(line..line + PING.len());
                     continue;
                 }
                 // What may become a PING waits for the rest of it.
                 assert!(
-                    PING.starts_with(rest),
+                    may_be_pinged && PING.starts_with(rest),
                     "\nexpected {}\nreceived {}",
                     shown(expected),
                     shown(&self.pending)
@@ -241,7 +261,8 @@ impl RawClient {
     #[track_caller]
     pub fn expect_eof(&mut self, expected: &str) {
         self.expect(expected);
-        let received = without_pings(&self.read_to_eof());
+        let received = self.read_to_eof();
+        let received = self.without_pings(&received);
         assert!(received.is_empty(), "after {expected:?}: {}", shown(&received));
     }
 
@@ -265,7 +286,7 @@ impl RawClient {
         let start = Instant::now();
         loop {
             if let Some(end) = find_line(&self.pending, b"PONG\r\n") {
-                let before = without_pings(&self.pending[..end]);
+                let before = self.without_pings(&self.pending[..end]);
                 self.pending.drain(..end + 6);
                 return before;
             }
@@ -369,6 +390,19 @@ impl RawClient {
         self.pending.drain(..count).collect()
     }
 
+    /// Whole operations, less the PINGs that nobody asked for.
+    fn without_pings(&self, bytes: &[u8]) -> Vec<u8> {
+        if !self.may_be_pinged() {
+            return bytes.to_vec();
+        }
+        bytes
+            .split_inclusive(|&byte| byte == b'\n')
+            .filter(|line| *line != PING)
+            .flatten()
+            .copied()
+            .collect()
+    }
+
     /// Waits up to `patience` for more bytes; says whether any came.
     fn fill(&mut self, patience: Duration) -> bool {
         if self.closed {
@@ -439,16 +473,6 @@ fn shown(bytes: &[u8]) -> String {
 /// Where the line begins that the byte at `at` is in.
 fn line_start(bytes: &[u8], at: usize) -> usize {
     bytes[..at].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1)
-}
-
-/// Whole operations, less the lines that are a PING.
-fn without_pings(bytes: &[u8]) -> Vec<u8> {
-    bytes
-        .split_inclusive(|&byte| byte == b'\n')
-        .filter(|line| *line != PING)
-        .flatten()
-        .copied()
-        .collect()
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

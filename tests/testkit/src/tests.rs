@@ -78,7 +78,8 @@ fn a_ping_that_nobody_expects_is_passed_over() {
     let mut client = RawClient::dial(serve(
         b"PING\r\nMSG a 1 2\r\nhi\r\nPING\r\nMSG a 1 4\r\nPING\r\nPING\r\nPONG\r\n\
           PING\r\n+OK\r\nPING\r\nPING\r\nMSG a 1 0\r\n\r\nPING\r\nbye\r\nPING\r\n",
-    ));
+    ))
+    .aged();
     client.expect("MSG a 1 2\r\nhi\r\nMSG a 1 4\r\nPING\r\n");
     assert_eq!(escape(&client.read_to_pong()), "");
     assert_eq!(client.line(), "+OK");
@@ -90,13 +91,19 @@ fn a_ping_that_nobody_expects_is_passed_over() {
 #[test]
 #[should_panic(expected = "received xPING\\r\\n")]
 fn a_ping_is_not_passed_over_in_the_middle_of_a_line() {
-    RawClient::dial(serve(b"xPING\r\n")).expect("xPONG\r\n");
+    RawClient::dial(serve(b"xPING\r\n")).aged().expect("xPONG\r\n");
+}
+
+#[test]
+#[should_panic(expected = "received PING\\r\\n")]
+fn a_ping_that_comes_too_early_is_not_passed_over() {
+    RawClient::dial(serve(b"PING\r\n+OK\r\n")).expect("+OK\r\n");
 }
 
 #[test]
 #[should_panic(expected = "received PIN")]
 fn a_part_of_a_ping_is_not_passed_over() {
-    RawClient::dial(serve(b"PIN")).expect("PONG\r\n");
+    RawClient::dial(serve(b"PIN")).aged().expect("PONG\r\n");
 }
 
 #[test]
